@@ -1,0 +1,52 @@
+"""Classes of characters, as bodies of Rust regex classes: write f"[{HAN}{LETTER}]".
+
+Beside them the two patterns more than one floor must agree on: what a bare link looks like, and the tags that stand
+where a value was masked.
+"""
+
+HAN = r"\p{Han}"
+LETTER = r"\p{L}"
+DIGIT = r"\p{N}"
+"""Every number, ① and ½ included."""
+
+SIGN = r"+＋±↑↓→×÷=<>≤≥%％℃♂♀"
+"""Signs that are a whole answer in medicine: "+++" is a positive test, "↑" a raised value."""
+
+MARK = r",;?!\"'，。；：？！、…“”‘’~～—"
+"""Punctuation that may differ between two sayings of the same sentence; not - + . :, which are part of
+results (HBsAg-, 3.5, 1:80)."""
+
+WIDE_WORD = "０-９Ａ-Ｚａ-ｚ"
+"""Full-width digits and letters."""
+
+ODD_SPACE = r"\t\u{A0}\u{1680}\u{2000}-\u{200A}\u{202F}\u{205F}\u{3000}"
+"""Every space inside a line but the plain one: tab, no-break, ideographic and their like."""
+
+LINE_END = r"\u{B}\u{C}\r\u{85}\u{2028}\u{2029}"
+
+INVISIBLE = (
+    r"\u{0}-\u{8}\u{E}-\u{1F}\u{7F}-\u{84}\u{86}-\u{9F}"  # controls, without tab and line ends
+    r"\u{AD}\u{61C}\u{180E}\u{200B}\u{200C}\u{200E}\u{200F}\u{202A}-\u{202E}"  # soft hyphen, zero width, direction
+    r"\u{2060}-\u{206F}\u{FEFF}\u{FFF9}-\u{FFFC}\u{E0000}-\u{E007F}"  # joiners, BOM, annotation, image stand-in, tags
+    r"\p{Co}\u{FDD0}-\u{FDEF}\u{FFFE}\u{FFFF}"  # private use, and what is no character at all
+)
+"""Characters no reader sees. The zero-width joiner is missing: it holds emoji together (cleaners/unicode.py)."""
+
+LINK = (
+    r"(?i:(?-u:\b)(?:(?:https?|ftp)[:：]//|www\.[a-z0-9-]+\.)"
+    r"[a-z0-9\-._~:/?#@!$&*+;=%]*[a-z0-9\-_~/#@$&*+=%])"
+)
+"""A bare link: ASCII only, so it ends where Chinese begins, and never with the full stop of its sentence."""
+
+TAGS = {
+    "url": "[URL]",
+    "email": "[EMAIL]",
+    "phone": "[PHONE]",
+    "landline": "[LANDLINE]",
+    "id_card": "[ID_CARD]",
+    "wechat": "[WECHAT]",
+    "qq": "[QQ]",
+    "record_number": "[RECORD_NUMBER]",
+}
+"""Type of a masked value -> the tag in its place; one set for every language, so that tags can be counted and undone
+by one rule."""

@@ -1,0 +1,105 @@
+"""Text to text, as polars expressions: the cleaning steps and clean(), which applies them to columns of records."""
+
+from collections.abc import Callable
+
+import polars as pl
+
+from care_data.characters import TAGS
+from care_data.cleaners.boilerplate import strip_boilerplate
+from care_data.cleaners.markup import mask_links, strip_markup
+from care_data.cleaners.privacy import mask_privacy
+from care_data.cleaners.unicode import normalize_unicode
+from care_data.errors import CareError, Exit
+
+Cleaner = Callable[[pl.Expr], pl.Expr]
+
+ROUNDS = 12
+"""Texts are cleaned until nothing changes, which twice tells; nesting deeper than this is malice and left half done."""
+
+ROW, MOVED = "__row", "__moved"
+
+STEPS: dict[str, Cleaner] = {
+    "markup": strip_markup,  # before unicode, which settles the &nbsp; and line breaks it leaves
+    "unicode": normalize_unicode,
+    "links": mask_links,
+    "boilerplate": strip_boilerplate,
+    "privacy": mask_privacy,  # last: it reads plain ASCII digits
+}
+
+MASKS: dict[str, tuple[str, ...]] = {
+    "links": ("url",),
+    "privacy": ("email", "phone", "landline", "id_card", "wechat", "qq", "record_number"),
+}
+"""Step -> the types of values it masks, keys of characters.TAGS."""
+
+
+def clean(frame: pl.DataFrame, steps: list[str], columns: list[str]) -> tuple[pl.DataFrame, dict[str, int]]:
+    """The frame with its text columns cleaned, and counts: changed_<step> in records, masked_<type> in values.
+
+    Columns are strings, lists of strings (output of preferences) or lists of lists (history); null stays null, and
+    columns of any other type and those the frame lacks are passed over. Steps run in the order of STEPS whatever the
+    order asked for, and again on what changed, until nothing does: cleaning twice equals once. Where `columns` names
+    both `output` and `chosen`, a value that stands in both is masked, and counted, in both.
+    Raises CareError for a step that does not exist.
+    """
+    if unknown := [step for step in steps if step not in STEPS]:
+        fix = f"Known steps: {', '.join(STEPS)}."
+        raise CareError(f"no cleaning step is called {unknown[0]!r}", fix=fix, code=Exit.USAGE)
+    steps = [step for step in STEPS if step in steps]
+    texts = [name for name in columns if name in frame.columns and text_depth(frame.schema[name]) is not None]
+    counts = dict.fromkeys(map(flag, steps), 0)
+    counts |= dict.fromkeys((f"masked_{kind}" for step in steps for kind in MASKS.get(step, ())), 0)
+    moving = frame.select(texts).with_row_index(ROW).with_columns(pl.lit(False).alias(flag(step)) for step in steps)
+    settled = []
+    for _ in range(ROUNDS):
+        moving = moving.with_columns(pl.lit(False).alias(MOVED))
+        for step in steps:
+            moving = take_step(moving, step, texts, counts)
+        settled.append(moving.filter(~pl.col(MOVED)).drop(MOVED))
+        moving = moving.filter(MOVED).drop(MOVED)
+        if moving.is_empty():
+            break
+    done = pl.concat([*settled, moving]).sort(ROW)
+    counts |= {flag(step): int(done[flag(step)].sum()) for step in steps}
+    return frame.with_columns(done.select(texts)), counts
+
+
+def take_step(frame: pl.DataFrame, step: str, texts: list[str], counts: dict[str, int]) -> pl.DataFrame:
+    """The frame after one step, its changed records flagged, the values it masked added to `counts`."""
+    depths = {name: text_depth(frame.schema[name]) or 0 for name in texts}
+    after = frame.with_columns(lift(STEPS[step], depth)(pl.col(name)).alias(name) for name, depth in depths.items())
+    changed = pl.Series(MOVED, [False] * frame.height, dtype=pl.Boolean)
+    for name in texts:
+        here = after[name].ne_missing(frame[name])
+        for kind in MASKS.get(step, ()) if here.any() else ():
+            tagged = count_tag(after[name].filter(here), TAGS[kind]) - count_tag(frame[name].filter(here), TAGS[kind])
+            counts[f"masked_{kind}"] += tagged
+        changed |= here
+    return after.with_columns((changed | pl.col(flag(step))).alias(flag(step)), (changed | pl.col(MOVED)).alias(MOVED))
+
+
+def lift(cleaner: Cleaner, depth: int) -> Cleaner:
+    """The cleaner for lists of texts, `depth` lists deep."""
+    if depth == 0:
+        return cleaner
+    return lambda column: column.list.eval(lift(cleaner, depth - 1)(pl.element()))
+
+
+def text_depth(dtype: pl.DataType) -> int | None:
+    """How many lists deep the texts of this type lie: 0 for a string, None where there are none."""
+    depth = 0
+    while isinstance(dtype, pl.List):
+        dtype, depth = dtype.inner, depth + 1
+    return depth if dtype == pl.String else None
+
+
+def count_tag(texts: pl.Series, tag: str) -> int:
+    """How often the tag stands in these texts, lists of texts or lists of lists."""
+    while isinstance(texts.dtype, pl.List):
+        texts = texts.explode()
+    return int(texts.str.count_matches(tag, literal=True).sum())
+
+
+def flag(step: str) -> str:
+    """The name of a step's count of changed records."""
+    return f"changed_{step}"

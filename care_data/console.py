@@ -1,0 +1,154 @@
+"""How the command talks to a person: lines and bars on stderr, tables and JSON on stdout."""
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from care_data.pipeline import RunResult
+    from care_data.stages import Settings, StageResult
+
+
+def stage_line(name: str, result: "StageResult", settings: "Settings") -> str:
+    """One line on a finished stage: what it did and where the result lies."""
+    manifest = result.manifest
+    folder = settings.store.folder(manifest.stage, name)
+    if not result.fresh:
+        return f"{manifest.stage:8} {name}: nothing to do"
+    warnings = "".join(f"\n         warning: {text}" for text in manifest.warnings if manifest.stage != "release")
+    if manifest.stage == "fetch":
+        size = sum(f["bytes"] for f in manifest.files)
+        state = "" if manifest.verified else ", unverified"
+        return f"fetch    {name}: {len(manifest.files)} files, {size:,} bytes{state} → {folder}{warnings}"
+    read = sum(counts["read"] for counts in manifest.counts.values())
+    kept = sum(counts["kept"] for counts in manifest.counts.values())
+    if manifest.stage == "release":
+        return f"release  {len(manifest.counts)} datasets, {kept:,} records → {folder}"
+    return f"{manifest.stage:8} {name}: {read:,} read, {kept:,} kept → {folder}{warnings}"
+
+
+def print_result(result: "RunResult", last: str, seconds: float) -> None:
+    """The table of counts of the last stage, and where to go from here."""
+    from care_data.pipeline import STAGES as ORDER
+
+    manifests = result.manifests.get(last, {})
+    rows, total = [], [0, 0]
+    for manifest in manifests.values():
+        for output, counts in sorted(manifest.counts.items()):
+            name = output if last == "write" else f"{manifest.corpus}/{output}"
+            reasons = ", ".join(
+                f"{count:,} {reason}"
+                for reason, count in sorted(counts["dropped"].items(), key=lambda i: (-i[1], i[0]))
+            )
+            total = [total[0] + counts["read"], total[1] + counts["kept"]]
+            rows.append(
+                [
+                    name,
+                    f"{counts['read']:,}",
+                    f"{counts['kept']:,}",
+                    f"{counts['read'] - counts['kept']:,}",
+                    reasons or "–",
+                ]
+            )
+    if len(rows) > 1:
+        rows.append(["all", f"{total[0]:,}", f"{total[1]:,}", f"{total[0] - total[1]:,}", "read = kept + dropped"])
+    if rows:
+        print_table(["dataset", "read", "kept", "dropped", "by reason"], rows, right={1, 2, 3})
+    if not result.fresh and manifests:
+        typer.echo(f"Nothing to do: all of it is there already ({seconds:.1f} s).")
+    if result.release:
+        unverified = (
+            "" if next(iter(manifests.values())).verified else " Some files are not upstream's own: unverified."
+        )
+        typer.echo(f"Release: {result.release}{unverified}")
+    elif manifests and last != "fetch":
+        following = ORDER[ORDER.index(last) + 1]
+        typer.echo(f"Next: care-data {following} {' '.join(manifests)}")
+
+
+def result_json(result: "RunResult", seconds: float) -> dict[str, Any]:
+    return {
+        "release": str(result.release) if result.release else None,
+        "fresh": result.fresh,
+        "seconds": round(seconds, 3),
+        "stages": {
+            stage: {
+                name: {
+                    "counts": m.counts,
+                    "verified": m.verified,
+                    "missing": m.missing,
+                    "skipped": m.skipped,
+                    "warnings": m.warnings,
+                }
+                for name, m in manifests.items()
+            }
+            for stage, manifests in result.manifests.items()
+        },
+        "failures": {name: {"error": str(error), "code": int(error.code)} for name, error in result.failures.items()},
+    }
+
+
+# How we print
+
+
+class Bars:
+    """Progress on stderr: a bar that moves for a person at a terminal, a line for each finished stage for all."""
+
+    def __enter__(self) -> "Bars":
+        self._bar: Any = None
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._bar.start()
+        self._tasks: dict[tuple[str, str], Any] = {}
+        return self
+
+    def advance(self, stage: str, corpus: str, done: int, total: int | None) -> None:
+        """Move a stage's bar."""
+        if self._bar is None:
+            return
+        key = (stage, corpus)
+        if key not in self._tasks:
+            self._tasks[key] = self._bar.add_task(f"{stage} {corpus}", total=total)
+        self._bar.update(self._tasks[key], completed=done, total=total, visible=done != total)
+
+    def say(self, line: str) -> None:
+        """Print a line on stderr, above the bars."""
+        if self._bar is None:
+            typer.echo(line, err=True)
+        else:
+            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+
+def print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def print_table(header: list[str], rows: list[list[str]], right: set[int] = frozenset()) -> None:  # type: ignore[assignment]
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD)
+    for number, name in enumerate(header):
+        table.add_column(name, justify="right" if number in right else "left", overflow="fold", no_wrap=number in right)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=160)
+    console.print(table)
+
+
+def complain(text: str) -> None:
+    typer.echo(f"care-data: {text}", err=True)

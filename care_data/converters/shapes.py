@@ -1,0 +1,254 @@
+"""Shapes: how rows become the fields of a record, a function each.
+
+A shape gets a frame of rows with `_row` and gives, row for row, the fields of the record and `_reason`, null where the
+row is a record. Dialogues also count their turns: every turn read is in a row's `_turns` or dropped with a reason.
+"""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from care_data.converters.patterns import Blank, Steps, fill, parse_pattern, value_of
+from care_data.registry import Output
+
+USER, ASSISTANT, SYSTEM, IGNORE = "user", "assistant", "system", "ignore"
+_HISTORY = pl.List(pl.List(pl.String))
+
+
+@dataclass(frozen=True)
+class Shaped:
+    """Record fields in the order of the rows, `_reason`, `_turns` of dialogues; turns read and dropped, by reason."""
+
+    frame: pl.DataFrame
+    turns: Counter[str]
+
+
+def shape_fields(rows: pl.DataFrame, output: Output, blank: Blank) -> Shaped:
+    """document and pair: every field is its pattern filled in."""
+    frame = rows.select(fill(rows, parse_pattern(source), blank).alias(name) for name, source in output.fields.items())
+    return Shaped(frame.with_columns(_reason=pl.lit(None, pl.String)), Counter())
+
+
+def shape_dialogue(rows: pl.DataFrame, output: Output, blank: Blank) -> Shaped:
+    """dialogue: opening, turns, instruction and output in order; the last exchange is the record, the rest its history.
+
+    Blank turns go, neighbours of one speaker join with a line break, a leading answer and a trailing question go. A
+    dialogue without an exchange is `one_sided`, one with an unknown speaker or mark is set aside as such.
+    """
+    turns, counts = _turns(rows, output, blank)
+    return _exchanges(rows.height, turns, counts)
+
+
+def shape_preference(rows: pl.DataFrame, output: Output, blank: Blank) -> Shaped:
+    """preference: chosen and rejected beside the question; with `turns`, the last user turn is the question."""
+    fields = shape_fields(rows, output, blank).frame
+    counts: Counter[str] = Counter()
+    if output.turns:
+        turns, counts = _turns(rows, output, blank, answer=False)
+        asked = _exchanges(rows.height, turns, counts, question_last=True).frame
+        fields = fields.with_columns(asked.get_columns())
+    either = (pl.col("chosen"), pl.col("rejected"))
+    both = pl.concat_list([text.fill_null("") for text in either])
+    return Shaped(fields.with_columns(both.alias("output"), *(text.fill_null("") for text in either)), counts)
+
+
+SHAPES = {"document": shape_fields, "pair": shape_fields, "dialogue": shape_dialogue, "preference": shape_preference}
+
+
+# Turns: a long frame with `_index` (which row), `role`, `text`
+
+
+def _turns(rows: pl.DataFrame, output: Output, blank: Blank, answer: bool = True) -> tuple[pl.DataFrame, Counter[str]]:
+    """All turns of all rows in order, with the role of each; unknown speakers keep a null role."""
+    parts = []
+    if output.opening:
+        parts.append(_constant_role(fill(rows, parse_pattern(output.opening), blank), USER, 0))
+    if output.turns:
+        parts.append(_listed_turns(rows, output, blank).with_columns(_part=pl.lit(1, pl.UInt8)))
+    for name, role, part in (("instruction", USER, 2), ("output", ASSISTANT, 3)):
+        if name in output.fields and (answer or name != "output"):
+            parts.append(_constant_role(fill(rows, parse_pattern(output.fields[name]), blank), role, part))
+    if "system" in output.fields:
+        parts.append(_constant_role(fill(rows, parse_pattern(output.fields["system"]), blank), SYSTEM, 0))
+    turns = pl.concat(parts, how="diagonal").sort("_index", "_part", maintain_order=True)
+    # A pattern that fills to nothing was never a turn upstream; an empty element of a list was one.
+    turns = turns.filter((pl.col("_part") == 1) | pl.col("text").is_not_null())
+    ignored = (pl.col("role") == IGNORE).fill_null(False)
+    empty = pl.col("text").is_null() & ~ignored
+    counts = Counter(
+        {"read": turns.height, "ignored": turns.filter(ignored).height, "blank": turns.filter(empty).height}
+    )
+    return turns.filter(~ignored & ~empty), counts
+
+
+def _constant_role(texts: pl.Series, role: str, part: int) -> pl.DataFrame:
+    return (
+        pl.DataFrame({"text": texts})
+        .with_row_index("_index")
+        .with_columns(role=pl.lit(role), speaker=pl.lit(role), _part=pl.lit(part, pl.UInt8))
+    )
+
+
+def _listed_turns(rows: pl.DataFrame, output: Output, blank: Blank) -> pl.DataFrame:
+    """The turns that stand in a column of lists, or between marks in a text."""
+    spec = output.turns or {}
+    place = parse_pattern("{" + spec["in"] + "}").holes[0].places[0]
+    held = rows.select(value_of(rows.columns, place).alias("_held")).with_row_index("_index")
+    if "marks" in spec:
+        return _marked_turns(held, spec["marks"], output.roles, blank)
+    element = held.explode("_held").filter(pl.col("_held").is_not_null())
+    inner = _unpack(element)
+    if "user" in spec:
+        texts = [fill(inner, parse_pattern(spec[role]), blank).alias(role) for role in (USER, ASSISTANT)]
+        both = (
+            element.select("_index")
+            .with_columns(texts)
+            .unpivot([USER, ASSISTANT], index="_index", variable_name="role", value_name="text")
+        )
+        order = pl.int_range(pl.len()).over("role").alias("_turn")
+        return (
+            both.with_columns(order, speaker=pl.col("role"))
+            .sort("_turn", pl.col("role") != USER, maintain_order=True)
+            .drop("_turn")
+        )
+    turns = element.select("_index").with_columns(
+        fill(inner, parse_pattern(spec["speaker"]), blank).alias("speaker"),
+        fill(inner, parse_pattern(spec["text"]), blank).alias("text"),
+    )
+    return turns.with_columns(role=pl.col("speaker").replace_strict(output.roles, default=None, return_dtype=pl.String))
+
+
+def _unpack(element: pl.DataFrame) -> pl.DataFrame:
+    """Elements as columns their patterns can name: the fields of an object, `_value` for the element itself.
+
+    Elements of a list of lists are named by their number, as `{0}` names them.
+    """
+    kind = element.schema["_held"]
+    if isinstance(kind, pl.Struct):
+        return element.unnest("_held")
+    if isinstance(kind, pl.List):
+        longest: Any = element.get_column("_held").list.len().max() or 0
+        return element.select(
+            pl.col("_held").list.get(at, null_on_oob=True).alias(str(at)) for at in range(max(longest, 2))
+        )
+    return element.rename({"_held": "_value"})
+
+
+def _marked_turns(held: pl.DataFrame, where: str, roles: dict[str, str], blank: Blank) -> pl.DataFrame:
+    """Turns cut at their marks: at the start of a list element, of a line, or after any blank space.
+
+    The mark is taken off. Text before the first mark is no turn: it is ignored and counted.
+    """
+    marks = "|".join(re.escape(mark) for mark in sorted(roles, key=len, reverse=True))
+    if where == "element":
+        pieces = held.explode("_held").filter(pl.col("_held").is_not_null())
+    else:
+        before = r"(^|\n)" if where == "line" else r"(^|\s)"
+        cut = pl.col("_held").str.replace_all(f"{before}({marks})", "\x1e${2}").str.split("\x1e")
+        pieces = held.with_columns(cut).explode("_held").filter(pl.col("_held").is_not_null())
+        pieces = pieces.filter(pl.col("_held").str.contains(r"\S"))
+    found = pl.col("_held").str.extract_groups(f"(?s)^(?P<speaker>{marks})?(?P<text>.*)$")
+    turns = pieces.select("_index", found.alias("_found")).unnest("_found")
+    role = pl.col("speaker").replace_strict(roles, default=None, return_dtype=pl.String)
+    if where != "element":
+        role = pl.when(pl.col("speaker").is_null()).then(pl.lit(IGNORE)).otherwise(role)
+    return turns.with_columns(blank(pl.col("text")).str.strip_chars().alias("text"), role=role)
+
+
+def _exchanges(height: int, turns: pl.DataFrame, counts: Counter[str], question_last: bool = False) -> Shaped:
+    """Turns to (instruction, output, history, system, _reason), one row for each of the `height` rows.
+
+    With `question_last` the last user turn is the instruction and has no answer of its own.
+    """
+    rows = pl.DataFrame({"_index": pl.int_range(height, dtype=pl.UInt32, eager=True)})
+    stranger = turns.filter(pl.col("role").is_null()).group_by("_index").agg(pl.len().alias("_strangers"))
+    known = turns.join(stranger, on="_index", how="anti", maintain_order="left")
+    counts["unknown_speaker"] += turns.height - known.height
+    system = (
+        known.filter(pl.col("role") == SYSTEM)
+        .group_by("_index", maintain_order=True)
+        .agg(pl.col("text").str.join("\n").alias("system"))
+    )
+    said = known.filter(pl.col("role") != SYSTEM)
+    runs = (
+        said.with_columns(_run=pl.struct("_index", "role").rle_id())
+        .group_by("_run", maintain_order=True)
+        .agg(pl.col("_index", "role").first(), pl.col("text").str.join("\n"), pl.len().alias("_turns"))
+        .with_columns(
+            _first=pl.col("_run") == pl.col("_run").min().over("_index"),
+            _last=pl.col("_run") == pl.col("_run").max().over("_index"),
+        )
+    )
+    leading = pl.col("_first") & (pl.col("role") == ASSISTANT)
+    trailing = pl.col("_last") & (pl.col("role") == (ASSISTANT if question_last else USER))
+    counts["leading_answer"] += int(runs.filter(leading).get_column("_turns").sum())
+    counts["trailing_question" if not question_last else "trailing_answer"] += int(
+        runs.filter(trailing & ~leading).get_column("_turns").sum()
+    )
+    runs = runs.filter(~leading & ~trailing)
+    per_row = pl.concat(
+        [
+            runs.select("_index", "_turns"),
+            known.filter(pl.col("role") == SYSTEM).select("_index", _turns=pl.lit(1, pl.get_index_type())),
+        ]
+    )
+    per_row = per_row.group_by("_index").agg(pl.col("_turns").sum())
+    pairs = _pairs(runs, question_last)
+    whole = rows
+    for part in (pairs, system, stranger, per_row):
+        whole = whole.join(part, on="_index", how="left", maintain_order="left")
+    reason = (
+        pl.when(pl.col("_strangers").is_not_null())
+        .then(pl.lit("unknown_speaker"))
+        .when(pl.col("instruction").is_null())
+        .then(pl.lit("one_sided"))
+    )
+    names = ["instruction", *([] if question_last else ["output"]), "history", "system"]
+    frame = whole.select(*names, pl.col("_turns").fill_null(0), reason.otherwise(None).alias("_reason"))
+    return Shaped(frame, +counts)
+
+
+def _pairs(runs: pl.DataFrame, question_last: bool) -> pl.DataFrame:
+    """Alternating runs, a user first, to the last exchange and the history before it."""
+    asked = (
+        runs.filter(pl.col("role") == USER).group_by("_index", maintain_order=True).agg(pl.col("text").alias("asked"))
+    )
+    told = (
+        runs.filter(pl.col("role") == ASSISTANT)
+        .group_by("_index", maintain_order=True)
+        .agg(pl.col("text").alias("told"))
+    )
+    both = asked.join(told, on="_index", how="left" if question_last else "inner", maintain_order="left")
+    both = both.with_columns(pl.col("told").fill_null(pl.lit([], pl.List(pl.String))))
+    exchanges = both.select("_index", pl.col("asked").list.head(pl.col("told").list.len()), "told").explode(
+        "asked", "told"
+    )
+    history = (
+        exchanges.filter(pl.col("asked").is_not_null())
+        .with_columns(pair=pl.concat_list("asked", "told"))
+        .group_by("_index", maintain_order=True)
+        .agg(pl.col("pair") if question_last else pl.col("pair").head(pl.len() - 1))
+    )
+    whole = both.join(history, on="_index", how="left", maintain_order="left")
+    return whole.select(
+        "_index",
+        pl.col("asked").list.last().alias("instruction"),
+        pl.col("told").list.last().alias("output"),
+        pl.col("pair").fill_null(pl.lit([], _HISTORY)).alias("history"),
+    )
+
+
+def turn_steps(output: Output) -> list[Steps]:
+    """The paths, from a row's column down, that the turns of an output need."""
+    spec = output.turns
+    if not spec:
+        return []
+    held = parse_pattern("{" + spec["in"] + "}").holes[0].places[0]
+    if "marks" in spec:
+        return [(*held, "[]") if spec["marks"] == "element" else held]
+    names = ("user", "assistant") if "user" in spec else ("speaker", "text")
+    places = [place for name in names for hole in parse_pattern(spec[name]).holes for place in hole.places]
+    return [(*held, "[]", *(() if place == ("_value",) else place)) for place in places]

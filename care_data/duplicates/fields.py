@@ -1,0 +1,68 @@
+"""Which fields make two records alike, and the text of each group of fields."""
+
+from collections.abc import Sequence
+
+import polars as pl
+from polars.datatypes import DataTypeClass
+
+from care_data.errors import CareError, Exit
+from care_data.fingerprints.normalisation import compose
+
+Groups = Sequence[Sequence[str]]
+PROMPT = ["history", "instruction", "input"]
+# Columns that tell a format, and what is compared there; the first that fits every frame counts.
+FORMATS: list[tuple[set[str], Groups]] = [
+    ({"instruction", "chosen", "rejected"}, [PROMPT, ["chosen"], ["rejected"]]),
+    ({"instruction", "output"}, [PROMPT, ["output"]]),
+    ({"text"}, [["text"]]),
+]
+
+
+def choose_groups(frames: list[pl.DataFrame], fields: Groups | None) -> list[list[str]]:
+    """The groups of columns to compare, as asked or as the format has it.
+
+    CareError where the format is none of those known, a column is in no frame, or a frame has none of a group's.
+    """
+    if fields is None:
+        fitting = [groups for needed, groups in FORMATS if all(needed <= set(frame.columns) for frame in frames)]
+        if not fitting:
+            columns = ", ".join(frames[0].columns)
+            raise CareError(f"no format known has the columns {columns}", fix="Name the fields to compare.")
+        present = {column for frame in frames for column in frame.columns}
+        return [[column for column in group if column in present] for group in fitting[0]]
+    if not fields or not all(fields) or any(isinstance(group, str) for group in fields):
+        raise CareError("fields is not a list of lists of columns", code=Exit.USAGE, fix='Write [["text"]].')
+    for column in (column for group in fields for column in group):
+        if not any(column in frame.columns for frame in frames):
+            raise CareError(f"no frame has the column {column}", code=Exit.USAGE, fix="Name a column that is there.")
+    for number, frame in enumerate(frames):
+        for group in fields:
+            if not set(group) & set(frame.columns):
+                raise CareError(f"none of the columns {', '.join(group)}", where=f"frame {number}")
+    return [list(group) for group in fields]
+
+
+def read_keys(frames: list[pl.DataFrame], groups: list[list[str]]) -> list[pl.Series]:
+    """Per group the texts of all frames, one after the other: its columns joined by line ends, in NFC.
+
+    A column a frame lacks, and a null, is the empty text; lists are joined. A group of one text column is not copied.
+    """
+    keys = []
+    for group in groups:
+        parts = [frame.select(_join(frame, group).alias("key"))["key"] for frame in frames]
+        keys.append(compose(pl.concat(parts)))
+    return keys
+
+
+def _join(frame: pl.DataFrame, group: list[str]) -> pl.Expr:
+    columns = [_text(pl.col(column), frame.schema[column], column) for column in group if column in frame.columns]
+    return columns[0] if len(columns) == 1 else pl.concat_str(columns, separator="\n")
+
+
+def _text(value: pl.Expr, dtype: DataTypeClass | pl.DataType, column: str) -> pl.Expr:
+    if isinstance(dtype, pl.List):
+        inner = value.list.eval(_text(pl.element(), dtype.inner, column))
+        return inner.cast(pl.List(pl.String)).list.join("\n").fill_null("")
+    if dtype in (pl.String, pl.Categorical, pl.Enum, pl.Null):
+        return value.cast(pl.String).fill_null("")
+    raise CareError(f"{column} is of type {dtype}, not text", fix="Name columns of text, or lists of it.")

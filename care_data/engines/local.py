@@ -1,0 +1,42 @@
+"""Processes of this machine."""
+
+import multiprocessing
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+from care_data.errors import CareError, Exit
+
+
+def run_local(
+    function: Callable[[Any], Any], tasks: Sequence[Any], workers: int, on_done: Callable[[int], None] | None
+) -> list[Any]:
+    """Results in the order of the tasks. One worker or one task runs in this process.
+
+    Workers are started fresh (spawn): a forked polars or Arrow may hold a lock for ever. A worker that dies ends the
+    run with CareError, exit code 8, since running out of memory is what kills workers.
+    """
+    if workers == 1 or len(tasks) < 2:
+        results = []
+        for number, task in enumerate(tasks, start=1):
+            results.append(function(task))
+            if on_done:
+                on_done(number)
+        return results
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context) as pool:
+        futures = [pool.submit(function, task) for task in tasks]
+        try:
+            for number, future in enumerate(as_completed(futures), start=1):
+                future.result()
+                if on_done:
+                    on_done(number)
+        except BrokenProcessPool as error:
+            raise CareError(
+                "a worker process died, most often for want of memory", fix="Run with fewer --workers.", code=Exit.LIMIT
+            ) from error
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+        return [future.result() for future in futures]

@@ -1,0 +1,93 @@
+"""An entry's own example: its few invented rows, written as upstream ships them, converted, and compared."""
+
+import re
+import zipfile
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from care_data.errors import CareError
+from care_data.parts import read_frames
+from care_data.registry import Entry, File, Output
+from care_data.stages.conversion import ConvertTask, convert_part
+
+
+def check_example(entry: Entry) -> list[str]:
+    """What differs between an entry's example and what its files become; empty where nothing does.
+
+    Each problem is one line that names the output. It cannot prove the encoding or the counts of upstream's own bytes.
+    """
+    problems = []
+    with TemporaryDirectory(prefix="care-example-") as folder:
+        files = {
+            name: _write_file(entry.files[name], text, Path(folder)) for name, text in entry.example["files"].items()
+        }
+        for name, expected in entry.example["records"].items():
+            if name not in entry.outputs:
+                problems.append(f"example.records.{name}: no such output")
+                continue
+            rejects = entry.example.get("rejects", {}).get(name, {})
+            problems += [
+                f"example.records.{name}: {p}"
+                for p in _compare(entry, entry.outputs[name], files, expected, rejects, folder)
+            ]
+    return problems + [
+        f"outputs.{name} has no example" for name in entry.outputs if name not in entry.example["records"]
+    ]
+
+
+def _compare(
+    entry: Entry,
+    output: Output,
+    files: dict[str, Path],
+    expected: list[dict[str, Any]],
+    rejects: dict[str, int],
+    folder: str,
+) -> list[str]:
+    absent = [name for name in (output.rows, *(join.file for join in output.joins)) if name not in files]
+    if absent:
+        return [f"example.files has no {absent[0]}"]
+    task = ConvertTask(
+        corpus=entry.name,
+        license_id=entry.license["id"],
+        output=output,
+        file=entry.files[output.rows],
+        paths=[(files[output.rows].name, files[output.rows])],
+        joined={join.name: (entry.files[join.file], [files[join.file]]) for join in output.joins},
+        part=Path(folder) / f"{output.name}.parquet",
+        max_bad=1.0,
+    )
+    try:
+        part = convert_part(task)
+    except CareError as error:
+        return [str(error)]
+    made = [record for frame in read_frames(part.path) for record in frame.to_dicts()]
+    problems = []
+    if len(made) != len(expected):
+        problems.append(f"{len(made)} records where {len(expected)} are shown")
+    for number, (record, shown) in enumerate(zip(made, expected, strict=False), start=1):
+        differing = [field for field, value in shown.items() if record.get(field) != value]
+        problems += [f"record {number}: {field} is {record.get(field)!r}, not {shown[field]!r}" for field in differing]
+    if part.counts["dropped"] != rejects:
+        problems.append(f"rejects are {part.counts['dropped']}, not {rejects}")
+    return problems
+
+
+def _write_file(file: File, text: str, folder: Path) -> Path:
+    """The example's text under a name that fits the path, in the file's encoding, zipped where upstream zips."""
+    name = _concrete(file.path.rsplit("/", 1)[-1])
+    path = folder / file.name / name
+    path.parent.mkdir()
+    data = text.encode(file.encoding)
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(_concrete(file.member) if file.member else f"{path.stem}.{file.format}", data)
+    else:
+        path.write_bytes(data)
+    return path
+
+
+def _concrete(pattern: str) -> str:
+    """A name the glob fits: the first of each brace, a word for each star."""
+    text = re.sub(r"\{([^,}]*)[^}]*\}", r"\1", pattern.replace("**/", ""))
+    return text.replace("*", "example").replace("?", "x")

@@ -1,0 +1,182 @@
+"""Which pairs to look at: signatures cut into bands, and the records whose band is equal.
+
+Two texts of Jaccard j agree in one value of the signature with chance j, in a band of r values with j**r, and in none
+of b bands with (1 - j**r)**b: the chance to miss them, largest at the threshold itself.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from care_data.errors import CareError, Exit
+from care_data.fingerprints.signatures import PERMUTATIONS
+from care_data.fingerprints.threads import spread
+
+CROWD = 32
+_SCREEN_SHARE = 0.01
+_BASE, _SHIFT = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How signatures are compared: `bands` slices of `rows` values, then at least `agreements` equal values in all.
+
+    miss: the stated chance that a pair exactly at the threshold is lost, by the bands or by the agreements.
+    """
+
+    bands: int
+    rows: int
+    agreements: int
+    miss: float
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Pairs worth an exact comparison, first < second, sorted by (second, first), each once.
+
+    crowded: one bool a record, true where it lies in a band shared by more than the crowd: the pairs among those are
+    not listed. compared: distinct pairs that share a band; largest: records in the fullest bucket of any band.
+    """
+
+    first: NDArray[np.int32]
+    second: NDArray[np.int32]
+    crowded: NDArray[np.bool_]
+    compared: int
+    largest: int
+
+
+def plan(threshold: float, num_perm: int = PERMUTATIONS, miss: float = 1e-3) -> Plan:
+    """The longest bands (the fewest false candidates) that lose a pair at the threshold less often than `miss`.
+
+    CareError for a threshold not in (0, 1], a chance not in (0, 1), or where no bands are good enough.
+    """
+    if not 0 < threshold <= 1:
+        raise CareError(f"threshold {threshold} is not above 0 and at most 1", code=Exit.USAGE, fix="Try 0.8.")
+    if not 0 < miss < 1:
+        raise CareError(f"miss {miss} is not a chance between 0 and 1", code=Exit.USAGE, fix="Try 0.001.")
+    agreements, lost = _agreements(threshold, num_perm, miss * _SCREEN_SHARE)
+    for rows in range(num_perm, 0, -1):
+        chance = (1 - threshold**rows) ** (num_perm // rows) + lost
+        if chance < miss:
+            return Plan(num_perm // rows, rows, agreements, chance)
+    reason = f"{num_perm} permutations miss a pair at threshold {threshold} more often than {miss}"
+    raise CareError(reason, code=Exit.USAGE, fix="Raise the threshold or the chance to miss.")
+
+
+def _agreements(threshold: float, num_perm: int, chance: float) -> tuple[int, float]:
+    """How many equal values to ask for so that a pair at the threshold has fewer by `chance` at most; that chance."""
+    below = 0.0
+    for equal in range(num_perm + 1):
+        odds = math.comb(num_perm, equal) * threshold**equal * (1 - threshold) ** (num_perm - equal)
+        if below + odds > chance:
+            return equal, below
+        below += odds
+    return num_perm, below
+
+
+def pair(signatures: NDArray[np.uint32], bands: Plan, workers: int | None = None, crowd: int = CROWD) -> Candidates:
+    """The pairs of records (rows of `signatures`) that share a band and agree in enough values.
+
+    Band by band, so that memory holds the keys of one band a worker. A bucket of up to `crowd` records gives all its
+    pairs. In a fuller one that would grow with the square, so its records are marked crowded instead and no pair of it
+    is listed: whoever reads the result compares crowded records with each other by other means (prefixes.py finds all
+    their pairs). So no pair that shares a band is lost: it is listed, has too few agreements, or both are crowded.
+    """
+
+    def look(start: int, stop: int) -> list[tuple[NDArray, NDArray, NDArray, int, int]]:
+        return [_pair(signatures, band, bands.rows, bands.agreements, crowd) for band in range(start, stop)]
+
+    found = [part for parts in spread(look, bands.bands, 1, workers) for part in parts]
+    first = np.concatenate([part[0] for part in found])
+    second = np.concatenate([part[1] for part in found])
+    order = np.lexsort((first, second))
+    crowded = np.zeros(len(signatures), np.bool_)
+    for part in found:
+        crowded |= part[2]
+    compared, largest = sum(part[3] for part in found), max(part[4] for part in found)
+    return Candidates(first[order], second[order], crowded, compared, largest)
+
+
+@njit(cache=True, nogil=True)
+def _chain(signatures: NDArray, begin: int, rows: int) -> tuple[NDArray, NDArray, NDArray]:
+    """Buckets of one band: per record its slot and the record before it there (-1: none); per slot its records."""
+    total = signatures.shape[0]
+    size = 16
+    while size < 2 * total:
+        size *= 2
+    keys = np.empty(total, np.uint64)
+    heads, counts = np.full(size, -1, np.int32), np.zeros(size, np.int32)
+    slots, before = np.empty(total, np.int32), np.empty(total, np.int32)
+    for record in range(total):
+        key = np.uint64(begin + 1)
+        for at in range(begin, begin + rows):
+            key = (key ^ np.uint64(signatures[record, at])) * _BASE
+            key ^= key >> _SHIFT
+        keys[record] = key
+        slot = np.int64(key & np.uint64(size - 1))
+        while heads[slot] >= 0 and keys[heads[slot]] != key:
+            slot = (slot + 1) & (size - 1)
+        slots[record], before[record] = slot, heads[slot]
+        heads[slot] = record
+        counts[slot] += 1
+    return slots, before, counts
+
+
+@njit(cache=True, nogil=True)
+def _met_before(signatures: NDArray, one: int, two: int, begin: int, rows: int) -> bool:
+    """Whether an earlier band of the two is equal, where the pair has been looked at already."""
+    for start in range(0, begin, rows):
+        same = True
+        for at in range(start, start + rows):
+            if signatures[one, at] != signatures[two, at]:
+                same = False
+                break
+        if same:
+            return True
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _agree(signatures: NDArray, one: int, two: int) -> int:
+    equal = 0
+    for at in range(signatures.shape[1]):
+        equal += signatures[one, at] == signatures[two, at]
+    return equal
+
+
+@njit(cache=True, nogil=True)
+def _pair(
+    signatures: NDArray, band: int, rows: int, agreements: int, crowd: int
+) -> tuple[NDArray, NDArray, NDArray, int, int]:
+    begin, total = band * rows, signatures.shape[0]
+    slots, before, counts = _chain(signatures, begin, rows)
+    crowded = np.zeros(total, np.bool_)
+    first, second = np.empty(1024, np.int32), np.empty(1024, np.int32)
+    found, compared, largest = 0, 0, 0
+    for record in range(total):
+        count = counts[slots[record]]
+        largest = max(largest, count)
+        if count > crowd:
+            crowded[record] = True
+            continue
+        other = before[record]
+        while other >= 0:
+            if not _met_before(signatures, record, other, begin, rows):
+                compared += 1
+                if _agree(signatures, record, other) >= agreements:
+                    if found == first.shape[0]:
+                        first, second = _double(first), _double(second)
+                    first[found], second[found] = other, record
+                    found += 1
+            other = before[other]
+    return first[:found], second[:found], crowded, compared, largest
+
+
+@njit(cache=True, nogil=True)
+def _double(values: NDArray) -> NDArray:
+    wider = np.empty(2 * values.shape[0], values.dtype)
+    wider[: values.shape[0]] = values
+    return wider

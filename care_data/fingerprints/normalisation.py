@@ -1,0 +1,96 @@
+"""The key of a text: what is compared, while the record stays as it is.
+
+Composed (NFC), width and case folded, spaces and punctuation dropped. Signs that carry meaning stay: mathematical
+ones, currencies and per cent (阳性 is +, and >140 is not <140), and . - / : ~ where digits stand on both sides, since
+1.5 mg is not 15 mg. Characters unassigned in Unicode and all beyond the first two planes stay as they are.
+"""
+
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import polars as pl
+
+# What str.normalize("NFC") may join to the character before it: combining marks and the vowels and finals of Hangul.
+COMPOSABLE = r"\p{M}|[\u{1161}-\u{1175}\u{11A8}-\u{11C2}]"
+# Marks an entry of the table: kept only with a digit on both sides.
+BETWEEN_DIGITS = np.uint32(1 << 31)
+_TABLED = 0x20000
+_DROPPED = frozenset({"Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Zs", "Zl", "Zp", "Cc", "Cf", "Co", "Cs", "Sk", "So"})
+_KEPT = frozenset("%‰")
+_KEPT_BETWEEN_DIGITS = frozenset(".-/:~")
+_DROPPED_BESIDES = frozenset("|")
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts as Arrow holds them: UTF-8 bytes (uint8), and where each begins and the last ends (int64, rows + 1)."""
+
+    data: NDArray[np.uint8]
+    offsets: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+
+def compose(texts: "pl.Series") -> "pl.Series":
+    """The same texts in NFC, null as the empty text; the series itself where nothing is to be done."""
+    texts = texts.fill_null("") if texts.null_count() else texts
+    marked = texts.str.contains(COMPOSABLE)
+    if not marked.any():
+        return texts
+    # scatter writes in place: into a copy, since the series may be the caller's.
+    return texts.clone().scatter(marked.arg_true(), texts.filter(marked).str.normalize("NFC"))
+
+
+def pack(texts: "pl.Series") -> Texts:
+    """The Arrow buffers of a String series without nulls."""
+    array = texts.to_arrow()
+    _, offsets, data = array.buffers()
+    if len(array) == 0 or data is None:
+        return Texts(_frozen(np.zeros(0, np.uint8)), _frozen(np.zeros(len(array) + 1, np.int64)))
+    ends = np.frombuffer(offsets, np.int64, len(array) + 1, array.offset * 8)
+    return Texts(np.frombuffer(data, np.uint8), ends)
+
+
+@cache
+def folding() -> NDArray[np.uint32]:
+    """For each code point of the first two planes what it is in the key: 0 where it is dropped."""
+    return _frozen(np.array([_fold(chr(code)) for code in range(_TABLED)], np.uint32))
+
+
+def _fold(character: str) -> int:
+    category = unicodedata.category(character)
+    if category == "Cn":
+        return ord(character)
+    if 0xFE00 <= ord(character) <= 0xFE0F:  # variation selectors: the same character, drawn differently
+        return 0
+    if category != "Lo" or not 0x3400 <= ord(character) <= 0x9FFF:
+        character, category = _narrow(character)
+    if character in _KEPT_BETWEEN_DIGITS:
+        return ord(character) | int(BETWEEN_DIGITS)
+    if character in _DROPPED_BESIDES or (category in _DROPPED and character not in _KEPT):
+        return 0
+    lower = character.lower()
+    return ord(lower if len(lower) == 1 else character)
+
+
+def _narrow(character: str) -> tuple[str, str]:
+    """The character composed and at its own width, with its category."""
+    form = unicodedata.decomposition(character)
+    if form.startswith(("<wide>", "<narrow>")):
+        character = chr(int(form.split()[1], 16))
+    composed = unicodedata.normalize("NFC", character)
+    character = composed if len(composed) == 1 else character
+    return character, unicodedata.category(character)
+
+
+def _frozen(array: np.ndarray) -> np.ndarray:
+    """Read-only as Arrow's buffers are, so that the kernels are compiled for one type of array."""
+    array.flags.writeable = False
+    return array

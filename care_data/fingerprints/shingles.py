@@ -1,0 +1,151 @@
+"""The 5-grams of a text's key as hashes, and the hash of the whole key, in compiled loops over the Arrow buffer.
+
+A key of fewer than five characters is one shingle, itself; the empty key is one shingle, `nothing`, so two empty texts
+are alike (Jaccard 1) and an empty and a written one are not (0); one repeated character gives one shingle.
+The tag of a group is mixed into its shingles: equal words in two groups are two shingles.
+A shingle's hash is 64 bits wide, a polynomial of its characters through Murmur's finaliser: wide enough to stand for
+the shingle itself (two of a pair of texts of 1,000 characters collide by chance 1 in 10¹³). Its upper 32 bits
+are what MinHash takes.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from care_data.fingerprints.normalisation import Texts, folding
+
+SHINGLE = 5
+_BASE = np.uint64(0x9E3779B97F4A7C15)
+_BASE_4 = np.uint64(pow(0x9E3779B97F4A7C15, 4, 1 << 64))
+_GROUP = np.uint64(0xD6E8FEB86659FD93)
+_LENGTH = np.uint64(0xA0761D6478BD642F)
+_LANE_1 = np.uint64(0xE7037ED1A0B428DB)
+_LANE_2 = np.uint64(0x8EBC6AF09C88C6E3)
+_SHIFT_1, _SHIFT_2, _SHIFT_3 = np.uint64(32), np.uint64(29), np.uint64(33)
+_MIX_1, _MIX_2 = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
+_BETWEEN_DIGITS = 1 << 31
+_BEYOND_TABLE = 0xE0000
+
+
+def digest(texts: Texts, before: NDArray[np.uint64] | None = None) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Per text a 128-bit hash of its key (rows x 2) and its length in characters, those dropped included.
+
+    before: the digests of an earlier group of the same records; the result then stands for both groups in their order.
+    The same in every process, version and machine.
+    """
+    state = np.zeros((len(texts), 2), np.uint64) if before is None else before.copy()
+    lengths = np.zeros(len(texts), np.int64)
+    _digest(texts.data, texts.offsets, folding(), state, lengths)
+    return state, lengths
+
+
+def shingle(texts: Texts, group: int = 0, bits: int = 64) -> tuple[NDArray, NDArray[np.int64]]:
+    """The hashes of all shingles, one text after the other (uint64, or uint32 for bits=32), repeats included.
+
+    With them where each text's begin and the last's end (int64, rows + 1); every text has at least one.
+    """
+    hashes = np.empty(int(texts.offsets[-1] - texts.offsets[0]) + len(texts), np.uint32 if bits == 32 else np.uint64)
+    starts = np.zeros(len(texts) + 1, np.int64)
+    _shingle(texts.data, texts.offsets, folding(), np.uint64(group), np.uint64(64 - bits), hashes, starts)
+    return hashes[: starts[-1]], starts
+
+
+# A kernel calls kernels of its own file only: numba's cache on disk notices a change in that file alone.
+
+
+@njit(cache=True, nogil=True)
+def _fold(data: NDArray, start: int, stop: int, table: NDArray, codes: NDArray) -> tuple[int, int]:
+    """The key's code points into `codes`; returns their number and the number of characters read."""
+    kept, read, at = 0, 0, start
+    pending, after_digit = 0, False
+    while at < stop:
+        byte = data[at]
+        if byte < 0x80:
+            code, at = byte, at + 1
+        elif byte < 0xE0:
+            code, at = (byte & 0x1F) << 6 | (data[at + 1] & 0x3F), at + 2
+        elif byte < 0xF0:
+            code = (byte & 0x0F) << 12 | (data[at + 1] & 0x3F) << 6 | (data[at + 2] & 0x3F)
+            at += 3
+        else:
+            code = (byte & 0x07) << 18 | (data[at + 1] & 0x3F) << 12
+            code |= (data[at + 2] & 0x3F) << 6 | (data[at + 3] & 0x3F)
+            at += 4
+        read += 1
+        if code < table.shape[0]:
+            code = table[code]
+        elif code >= _BEYOND_TABLE:  # tags, more variation selectors, private use
+            code = 0
+        if code & _BETWEEN_DIGITS:
+            pending = code ^ _BETWEEN_DIGITS if after_digit else 0
+            after_digit = False
+            continue
+        is_digit = 48 <= code <= 57
+        if pending and is_digit:
+            codes[kept] = pending
+            kept += 1
+        if code:
+            codes[kept] = code
+            kept += 1
+        pending, after_digit = 0, is_digit
+    return kept, read
+
+
+@njit(cache=True, nogil=True)
+def _mix(value: np.uint64) -> np.uint64:
+    value = (value ^ (value >> _SHIFT_3)) * _MIX_1
+    value = (value ^ (value >> _SHIFT_3)) * _MIX_2
+    return value ^ (value >> _SHIFT_3)
+
+
+@njit(cache=True, nogil=True)
+def _longest(offsets: NDArray) -> int:
+    longest = 0
+    for row in range(offsets.shape[0] - 1):
+        longest = max(longest, offsets[row + 1] - offsets[row])
+    return longest
+
+
+@njit(cache=True, nogil=True)
+def _digest(data: NDArray, offsets: NDArray, table: NDArray, state: NDArray, lengths: NDArray) -> None:
+    codes = np.empty(_longest(offsets), np.uint32)
+    for row in range(offsets.shape[0] - 1):
+        kept, read = _fold(data, offsets[row], offsets[row + 1], table, codes)
+        one, two = state[row, 0] ^ _LANE_2, state[row, 1] ^ _LANE_1
+        for at in range(kept):
+            code = np.uint64(codes[at])
+            one = (one ^ code) * _LANE_1
+            one ^= one >> _SHIFT_1
+            two = (two ^ code) * _LANE_2
+            two ^= two >> _SHIFT_2
+        length = np.uint64(kept) * _LENGTH
+        state[row, 0], state[row, 1] = _mix(one ^ length), _mix(two + length)
+        lengths[row] = read
+
+
+@njit(cache=True, nogil=True)
+def _shingle(
+    data: NDArray,
+    offsets: NDArray,
+    table: NDArray,
+    group: np.uint64,
+    shift: np.uint64,
+    hashes: NDArray,
+    starts: NDArray,
+) -> None:
+    codes = np.empty(_longest(offsets), np.uint32)
+    out = 0
+    for row in range(offsets.shape[0] - 1):
+        kept, _ = _fold(data, offsets[row], offsets[row + 1], table, codes)
+        first = min(kept, SHINGLE)
+        salt = group * _GROUP + np.uint64(first) * _LENGTH
+        rolling = np.uint64(0)
+        for at in range(first):
+            rolling = rolling * _BASE + np.uint64(codes[at])
+        hashes[out] = _mix(rolling ^ salt) >> shift
+        out += 1
+        for at in range(SHINGLE, kept):
+            rolling = (rolling - np.uint64(codes[at - SHINGLE]) * _BASE_4) * _BASE + np.uint64(codes[at])
+            hashes[out] = _mix(rolling ^ salt) >> shift
+            out += 1
+        starts[row + 1] = out

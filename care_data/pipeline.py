@@ -1,0 +1,203 @@
+"""The order of the stages, what is already done, what to do again."""
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from care_data import __version__, registry, release
+from care_data.errors import CareError
+from care_data.registry import Entry
+from care_data.release import Dataset
+from care_data.stages import Settings, StageResult, require_stage
+from care_data.stages.cleaning import clean_corpus
+from care_data.stages.conversion import convert_corpus
+from care_data.stages.deduplication import dedupe_corpora
+from care_data.stages.downloads import fetch_corpus
+from care_data.store import MANIFEST, Manifest, Store, code_digest, sha256_json
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Report = Callable[[str, StageResult], None]
+"""Told of every finished stage: (corpus or release name, result)."""
+
+STAGES = ("fetch", "convert", "clean", "dedupe", "write")
+"""The stages in order, by the name of their command."""
+
+_ONE_CORPUS = {"convert": convert_corpus, "clean": clean_corpus}
+
+
+@dataclass
+class RunResult:
+    """What a run did. manifests: by stage, then corpus; failures: corpus to error; fresh: whether anything was done."""
+
+    manifests: dict[str, dict[str, Manifest]] = field(default_factory=dict)
+    failures: dict[str, CareError] = field(default_factory=dict)
+    fresh: bool = False
+    release: Path | None = None
+
+    def add(self, stage: str, name: str, result: StageResult) -> None:
+        """Note a finished stage."""
+        self.manifests.setdefault(stage, {})[name] = result.manifest
+        self.fresh = self.fresh or result.fresh
+
+
+def run_stages(
+    entries: list[Entry], settings: Settings, last: str, report: Report, name: str | None = None
+) -> RunResult:
+    """All stages up to `last` for the corpora, doing only what is not done.
+
+    A corpus that fails is noted and left out of the later stages; the others go on.
+    """
+    result = RunResult()
+    alive = entries
+    for stage in STAGES[: STAGES.index(last) + 1]:
+        if stage == "dedupe" and alive:
+            for corpus, done in dedupe_corpora(alive, settings).items():
+                result.add(stage, corpus, done)
+                report(corpus, done)
+        elif stage == "write" and alive:
+            released, folder = write_release(alive, settings, name)
+            result.add(stage, released.manifest.name, released)
+            result.release = folder
+            report(released.manifest.name, released)
+        else:
+            alive = [entry for entry in alive if _run_one(stage, entry, settings, result, report, last)]
+    return result
+
+
+def _run_one(stage: str, entry: Entry, settings: Settings, result: RunResult, report: Report, last: str) -> bool:
+    try:
+        if stage == "fetch":
+            done = fetch_corpus(entry, settings, again=last == "fetch")
+        else:
+            done = _ONE_CORPUS[stage](entry, settings)
+    except CareError as error:
+        result.failures[entry.name] = error if entry.name in error.where else error.within(entry.name)
+        return False
+    result.add(stage, entry.name, done)
+    report(entry.name, done)
+    return True
+
+
+def write_release(entries: list[Entry], settings: Settings, name: str | None = None) -> tuple[StageResult, Path]:
+    """The release of the corpora: deduplicated training records, and benchmark records apart under their own names."""
+    store = settings.store
+    made = {
+        stage: {e.name: require_stage(stage, e, settings) for e in entries}
+        for stage in ("fetch", "convert", "clean", "dedupe")
+    }
+    parameters: dict[str, Any] = {
+        "corpora": {
+            entry.name: {stage: _stated(made[stage][entry.name]) for stage in ("convert", "clean", "dedupe")}
+            for entry in entries
+        }
+    }
+    keys = {entry.name: {stage: made[stage][entry.name].key for stage in ("clean", "dedupe")} for entry in entries}
+    key = sha256_json(["release", keys, parameters, code_digest()])
+    corpora = sorted(entry.name for entry in entries)
+    name = name or f"{_common_name(corpora)}-{key[:8]}"
+    folder = store.folder("release", name)
+    if done := store.done("release", name, key):
+        os.utime(folder / MANIFEST)  # the trainer takes the newest release unless told otherwise
+        return StageResult(done, fresh=False), folder
+    datasets = [dataset for entry in entries for dataset in _datasets(entry, made, store)]
+    manifest = Manifest(
+        stage="release",
+        name=name,
+        key=key,
+        version=__version__,
+        code=code_digest(),
+        inputs=[
+            {"path": f"{corpus}/{f['path']}", "bytes": f["bytes"], "sha256": f["sha256"]}
+            for corpus in corpora
+            for f in made["fetch"][corpus].files
+        ],
+        parameters=parameters,
+        counts={f"{d.corpus}_{d.output}": _chain(d, made) for d in datasets},
+        files=[],
+        verified=all(made["fetch"][corpus].verified for corpus in corpora),
+        missing=[f"{corpus}: {what}" for corpus in corpora for what in made["fetch"][corpus].missing],
+        skipped={f"{c}_{output}": why for c in corpora for output, why in made["convert"][c].skipped.items()},
+        warnings=[
+            f"{corpus}: {text}"
+            for corpus in corpora
+            for stage in ("fetch", "convert")
+            for text in made[stage][corpus].warnings
+        ],
+    )
+    return StageResult(release.write(folder, datasets, manifest, settings.workers), fresh=True), folder
+
+
+def _common_name(corpora: list[str]) -> str:
+    """A word for the corpora of a release: their group, their names where they are few, or their number."""
+    group = next((group for group, members in registry.groups().items() if sorted(members) == corpora), None)
+    return group or ("-".join(corpora) if len(corpora) <= 3 else f"{len(corpora)}-corpora")
+
+
+def _stated(manifest: Manifest) -> dict[str, Any]:
+    """A stage's parameters without what another corpus of the run adds to them."""
+    return {name: value for name, value in manifest.parameters.items() if name != "against"}
+
+
+def _datasets(entry: Entry, made: dict[str, dict[str, Manifest]], store: Store) -> list[Dataset]:
+    """The entry's outputs: training records as deduplicated, benchmark records as cleaned."""
+    found = []
+    for output_name in made["clean"][entry.name].counts:
+        output = entry.outputs[output_name]
+        stage = "dedupe" if output.role == "train" and output.format != "eval" else "clean"
+        files = [f for f in made[stage][entry.name].files if f["output"] == output_name and f["kind"] == "records"]
+        found.append(
+            Dataset(
+                corpus=entry.name,
+                output=output_name,
+                format=output.format,
+                role=output.role,
+                license=entry.license["id"],
+                language=output.language,
+                extra=output.extra,
+                parts=[store.folder(stage, entry.name) / f["path"] for f in files],
+            )
+        )
+    return found
+
+
+def _chain(dataset: Dataset, made: dict[str, dict[str, Manifest]]) -> dict[str, Any]:
+    """Counts from the first row read to the last record kept, with the drops of every stage."""
+    dropped: Counter[str] = Counter()
+    kept = 0
+    for stage in ("convert", "clean", "dedupe"):
+        counts = made[stage][dataset.corpus].counts.get(dataset.output)
+        if counts:
+            dropped.update(counts["dropped"])
+            kept = counts["kept"]
+    return {
+        "read": made["convert"][dataset.corpus].counts[dataset.output]["read"],
+        "kept": kept,
+        "dropped": dict(sorted(dropped.items())),
+    }
+
+
+def load_corpus(
+    name: str, output: str = "sft", *, to: str | Path = "data", mirror: str | None = None
+) -> "pl.LazyFrame":
+    """The records of one output of a corpus as a polars LazyFrame; fetched and converted once, then read from disk."""
+    import polars as pl
+
+    entry = registry.load(name)
+    if output not in entry.outputs:
+        raise CareError(f"no output named {output!r}", where=name, fix=f"Outputs are: {', '.join(entry.outputs)}.")
+    store = Store(Path(to))
+    settings = Settings(store, mirror=mirror, outputs=frozenset({f"{name}.{output}"}))
+    with store.lock():
+        fetch_corpus(entry, settings, again=False)
+        manifest = convert_corpus(entry, settings).manifest
+    if output in manifest.skipped:
+        raise CareError(manifest.skipped[output], where=f"{name}/{output}", fix="Fetch the missing file.")
+    folder = store.folder("convert", name)
+    return pl.scan_parquet(
+        [folder / f["path"] for f in manifest.files if f["output"] == output and f["kind"] == "records"]
+    )

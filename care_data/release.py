@@ -1,0 +1,191 @@
+"""A release: Arrow shards, dataset_info.json and a manifest, in a folder that appears whole or not at all.
+
+The same inputs and settings give the same bytes: shards are cut by rows and size alone, batches have a fixed number of
+rows, and nothing in the folder knows the time, the machine or the number of workers.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from care_data import records
+from care_data.engines import run_tasks
+from care_data.errors import CareError, Exit
+from care_data.store import Manifest, full_disk, sha256_file, write_json, writing
+
+INFO = "dataset_info.json"
+SHARD_BYTES = 256 << 20
+"""A shard holds about this much text, uncompressed."""
+BATCH_ROWS = 1_000
+
+COLUMNS = {
+    "pt": {"prompt": "text"},
+    "sft": {"prompt": "instruction", "query": "input", "response": "output", "history": "history"},
+    "rw": {
+        "prompt": "instruction",
+        "query": "input",
+        "response": "output",
+        "history": "history",
+        "chosen": "chosen",
+        "rejected": "rejected",
+    },
+    "eval": {"prompt": "question", "response": "answer"},
+}
+"""Format to the columns mapping that the trainer, the 2023 seed and LLaMA-Factory read alike."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One output of one corpus as it goes into a release. parts: Parquet files of records, in order."""
+
+    corpus: str
+    output: str
+    format: str
+    role: str
+    license: str
+    language: str
+    extra: tuple[str, ...]
+    parts: list[Path]
+
+    @property
+    def name(self) -> str:
+        """Its name in dataset_info.json and its folder."""
+        return f"{self.corpus}_{self.output}"
+
+    @property
+    def rows(self) -> int:
+        """Records in its parts."""
+        return sum(pq.read_metadata(path).num_rows for path in self.parts)
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """One shard to write: rows `start` to `stop` of the parts."""
+
+    dataset: Dataset
+    start: int
+    stop: int
+    path: Path
+
+
+def write(folder: Path, datasets: list[Dataset], manifest: Manifest, workers: int | None = None) -> Manifest:
+    """Write the release beside `folder`, check it, and rename it; the manifest comes back with its files.
+
+    Datasets without a record are left out. Raises CareError where a written shard does not read back as counted.
+    """
+    filled = [dataset for dataset in sorted(datasets, key=lambda d: d.name) if dataset.rows]
+    if not filled:
+        raise CareError(
+            "no record is left to release", where=folder.name, fix="Look at the manifests for what dropped them."
+        )
+    temporary = folder.with_name(f".{folder.name}.tmp-{os.getpid()}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        temporary.mkdir(parents=True)
+        tasks = [task for dataset in filled for task in _cut(dataset, temporary)]
+        small = sum(path.stat().st_size for dataset in filled for path in dataset.parts) < (16 << 20)
+        files = run_tasks(write_shard, tasks, 1 if small else workers)
+        write_json(temporary / INFO, {dataset.name: describe(dataset) for dataset in filled})
+        files.append(
+            {"path": INFO, "bytes": (temporary / INFO).stat().st_size, "sha256": sha256_file(temporary / INFO)}
+        )
+        whole = Manifest(**{**vars(manifest), "files": sorted(files, key=lambda f: str(f["path"]))})
+        whole.write(temporary)
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(temporary, folder)
+    except OSError as error:
+        raise full_disk(error, folder) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return whole
+
+
+def describe(dataset: Dataset) -> dict[str, Any]:
+    """The dataset's entry in dataset_info.json: keys everyone knows, and ours under `care`."""
+    columns = dict(COLUMNS[dataset.format])
+    if "system" in dataset.extra:
+        columns["system"] = "system"
+    care = {
+        "format": dataset.format,
+        "role": dataset.role,
+        "corpus": dataset.corpus,
+        "license": dataset.license,
+        "language": dataset.language,
+        "rows": dataset.rows,
+    }
+    ranking = {"ranking": True} if dataset.format == "rw" else {}
+    return {"file_name": dataset.name, **ranking, "columns": columns, "care": care}
+
+
+def _cut(dataset: Dataset, root: Path) -> list[ShardTask]:
+    """Shards of nearly equal numbers of rows, as many as the text's size asks for."""
+    size = sum(
+        metadata.row_group(group).total_byte_size
+        for path in dataset.parts
+        for metadata in [pq.read_metadata(path)]
+        for group in range(metadata.num_row_groups)
+    )
+    rows, shards = dataset.rows, max(1, -(-size // SHARD_BYTES))
+    split = "test" if dataset.role == "benchmark" else "train"
+    return [
+        ShardTask(
+            dataset,
+            rows * number // shards,
+            rows * (number + 1) // shards,
+            root / dataset.name / f"{split}-{number:05d}-of-{shards:05d}.arrow",
+        )
+        for number in range(shards)
+    ]
+
+
+def write_shard(task: ShardTask) -> dict[str, Any]:
+    """Write one shard as an Arrow IPC stream, read it back, and describe it for the manifest."""
+    schema = records.arrow_schema(task.dataset.format, task.dataset.extra)
+    with writing(task.path) as temporary:
+        with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_stream(sink, schema) as stream:
+            for table in _rows(task):
+                stream.write_table(table.cast(schema).combine_chunks(), max_chunksize=BATCH_ROWS)
+        with pa.OSFile(str(temporary), "rb") as source, pa.ipc.open_stream(source) as stream:
+            counted = 0
+            for batch in stream:
+                batch.validate(full=True)
+                counted += batch.num_rows
+        if counted != task.stop - task.start:
+            raise CareError(
+                f"{counted} rows were written, not {task.stop - task.start}", where=task.path.name, code=Exit.BUG
+            )
+    path = f"{task.dataset.name}/{task.path.name}"
+    return {
+        "path": path,
+        "dataset": task.dataset.name,
+        "rows": counted,
+        "bytes": task.path.stat().st_size,
+        "sha256": sha256_file(task.path),
+    }
+
+
+def _rows(task: ShardTask) -> Iterator[pa.Table]:
+    """The shard's rows in tables of BATCH_ROWS, whatever the batches and row groups they come in."""
+    waiting: list[pa.Table] = []
+    held, position = 0, 0
+    for path in task.dataset.parts:
+        with pq.ParquetFile(path) as source:
+            for batch in source.iter_batches(batch_size=BATCH_ROWS):
+                first, last = max(task.start - position, 0), min(task.stop - position, batch.num_rows)
+                position += batch.num_rows
+                if first < last:
+                    waiting.append(pa.Table.from_batches([batch.slice(first, last - first)]))
+                    held += last - first
+                while held >= BATCH_ROWS:
+                    table = pa.concat_tables(waiting)
+                    yield table.slice(0, BATCH_ROWS)
+                    waiting, held = [table.slice(BATCH_ROWS)], held - BATCH_ROWS
+    if held:
+        yield pa.concat_tables(waiting)

@@ -1,0 +1,152 @@
+"""Files on their way: written aside under a lock, made durable, then renamed to where they belong."""
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from care_data.errors import CareError, Exit
+
+FOLDER = ".partial"  # below the raw folder: one file system, so the rename is atomic; never part of a mirror
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class Partial:
+    """One file on its way. `path` is its .part, `state` (a .part.json) says what its first bytes belong to."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path, self.state = path, path.with_name(path.name + ".json")
+        self._descriptor = descriptor
+
+    @property
+    def held(self) -> int:
+        """Bytes there so far."""
+        return os.fstat(self._descriptor).st_size
+
+    def drop(self) -> None:
+        """Start again from nothing."""
+        self.state.unlink(missing_ok=True)
+        os.ftruncate(self._descriptor, 0)
+
+    def write(self, chunk: bytes) -> None:
+        """Append. A full disk raises CareError (8), with nothing of the file left on it."""
+        try:
+            view = memoryview(chunk)
+            while view:
+                view = view[os.write(self._descriptor, view) :]
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            held = self.held
+            self.drop()
+            raise CareError(
+                f"the disk is full ({os.strerror(error.errno or 0)}) after {held} bytes",
+                fix="Free some space, or choose another folder with --to, then run again.",
+                code=Exit.LIMIT,
+            ) from error
+
+    def read_state(self) -> dict[str, Any]:
+        """What was noted about the bytes there; empty where nothing was, or where it cannot be read."""
+        try:
+            state = json.loads(self.state.read_bytes())
+        except (OSError, ValueError):
+            return {}  # then the file starts again from byte 0, which costs traffic, never content
+        return state if isinstance(state, dict) else {}
+
+    def write_state(self, state: dict[str, Any]) -> None:
+        """Note what the bytes to come belong to: before the first of them, or a kill leaves bytes of unknown origin."""
+        write_whole(self.state, json.dumps(state, sort_keys=True).encode())
+
+    def keep(self, target: Path) -> None:
+        """Make the bytes durable and give them their final name."""
+        os.fsync(self._descriptor)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self.state.unlink(missing_ok=True)
+        os.replace(self.path, target)
+        sync_folder(target.parent)
+
+
+@contextmanager
+def hold(raw: Path, local: str) -> Iterator[Partial]:
+    """The partial file of `<raw>/<local>`, ours alone: a second process that wants it waits here until we are done."""
+    # Upstream names may be as long as a file name can be, so the partial is named by their hash.
+    path = raw / FOLDER / (hashlib.sha256(local.encode()).hexdigest()[:32] + ".part")
+    descriptor = _lock(path)
+    try:
+        yield Partial(path, descriptor)
+    finally:
+        if _is_at(path, descriptor) and not os.fstat(descriptor).st_size:
+            path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def sweep(raw: Path) -> None:
+    """Remove the folder of partial files if nothing is on its way."""
+    with suppress(OSError):
+        (raw / FOLDER).rmdir()
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a small file at once or not at all. The caller holds a lock, so one temporary name is enough."""
+    temporary = path.with_name(f"{path.name}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename inside the folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def lock_folder(folder: Path) -> Iterator[None]:
+    """The folder, locked against others who lock it; waits for them."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(path: Path) -> int:
+    """A descriptor of the file at `path`, opened to append and locked."""
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
+        except FileNotFoundError:
+            continue  # another process swept the empty folder between the two calls
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        if _is_at(path, descriptor):
+            return descriptor
+        os.close(descriptor)  # the one before us renamed or removed it while we waited
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Whether the open file is still the one at `path`."""
+    try:
+        there, ours = os.stat(path, follow_symlinks=False), os.fstat(descriptor)
+    except FileNotFoundError:
+        return False
+    return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)

@@ -1,0 +1,114 @@
+"""The stages for one corpus: what they read, what key their work has, what they write, how they count.
+
+A stage whose folder already holds a manifest with the same key does nothing. Inside a stage the work is cut into parts,
+one for each upstream file where that can be, and parts run side by side.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from care_data.engines import run_tasks
+from care_data.errors import CareError
+from care_data.parts import Part
+from care_data.readers import MAX_BAD
+from care_data.registry import Entry, Output
+from care_data.store import Manifest, Store, read_manifest, sweep
+
+SMALL = 16 << 20
+"""Sources of less than this many bytes in all are worked on in this process."""
+
+Progress = Callable[[str, str, int, int | None], None]
+"""(stage, corpus, done, total): how far a stage is; the total is None where it is not known."""
+
+
+def silent(stage: str, corpus: str, done: int, total: int | None) -> None:
+    """No progress shown."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run is told. outputs: names wanted beyond the default ones, `corpus.output`."""
+
+    store: Store
+    mirror: str | None = None
+    workers: int | None = None
+    max_bad: float = MAX_BAD
+    outputs: frozenset[str] = frozenset()
+    progress: Progress = silent
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """A stage's manifest and whether the work was there already."""
+
+    manifest: Manifest
+    fresh: bool
+
+
+def chosen_outputs(entry: Entry, settings: Settings) -> dict[str, Output]:
+    """The outputs to make: the default ones and those asked for by name."""
+    return {
+        name: out for name, out in entry.outputs.items() if out.default or f"{entry.name}.{name}" in settings.outputs
+    }
+
+
+def manifest_key(folder: Path) -> str:
+    """The key a folder's manifest has, empty where there is none."""
+    manifest = read_manifest(folder)
+    return manifest.key if manifest else ""
+
+
+def require_stage(stage: str, entry: Entry, settings: Settings) -> Manifest:
+    """The manifest of an earlier stage; CareError says which command makes it."""
+    folder = settings.store.folder(stage, entry.name)
+    manifest = settings.store.done(stage, entry.name, manifest_key(folder))
+    if manifest is None:
+        raise CareError(f"nothing in {folder}", where=entry.name, fix=f"Run `care-data {stage} {entry.name}` first.")
+    return manifest
+
+
+def inputs_of(manifest: Manifest) -> list[dict[str, Any]]:
+    """The records a manifest lists, as the inputs of the next stage."""
+    return [
+        {"path": f"{manifest.corpus}/{f['path']}", "bytes": f["bytes"], "sha256": f["sha256"], "rows": f["rows"]}
+        for f in manifest.files
+        if f["kind"] == "records"
+    ]
+
+
+def renamed(path: str, key: str) -> str:
+    """A part's name with the key of the stage that writes it."""
+    return f"{path.rsplit('-', 1)[0]}-{key[:12]}.parquet"
+
+
+def run_parts(
+    function: Callable[[Any], Part], tasks: list[Any], sources: list[Path], stage: str, corpus: str, settings: Settings
+) -> list[Part]:
+    """Parts of the tasks in order. A process takes a second to start, so work on small sources stays in this one."""
+    small = sum(path.stat().st_size for path in sources) < SMALL
+    workers = 1 if small else settings.workers
+    settings.progress(stage, corpus, 0, len(tasks))
+    return run_tasks(function, tasks, workers, lambda done: settings.progress(stage, corpus, done, len(tasks)))
+
+
+def sum_counts(parts: list[tuple[str, Part]]) -> dict[str, dict[str, Any]]:
+    """Counts by output: numbers add up, tables of numbers add up by name."""
+    totals: dict[str, dict[str, Any]] = {}
+    for output, part in parts:
+        total = totals.setdefault(output, {})
+        for name, value in part.counts.items():
+            if isinstance(value, dict):
+                total[name] = dict(sorted((Counter(total.get(name, {})) + Counter(value)).items()))
+            else:
+                total[name] = total.get(name, 0) + value
+    return totals
+
+
+def finish(manifest: Manifest, folder: Path) -> StageResult:
+    """Write the manifest, then take away what earlier keys left."""
+    manifest.write(folder)
+    sweep(folder, {"manifest.json", *(f["path"] for f in manifest.files)})
+    return StageResult(manifest, fresh=True)

@@ -1,0 +1,102 @@
+"""The clean stage: text made clean, records not worth training on dropped by name."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from care_data import __version__, cleaners, filters, records, registry
+from care_data.errors import CareError
+from care_data.parts import Part, PartWriter, open_part, read_frames
+from care_data.registry import Entry, Output
+from care_data.stages import Settings, StageResult, finish, inputs_of, renamed, require_stage, run_parts, sum_counts
+from care_data.store import Manifest, code_digest, sha256_json, writing
+
+
+@dataclass(frozen=True)
+class CleanTask:
+    """One part to clean and filter."""
+
+    source: Path
+    part: Path
+    output: Output
+    steps: list[str]
+    limits: dict[str, Any]
+
+
+def clean_corpus(entry: Entry, settings: Settings) -> StageResult:
+    """Clean text and drop what is not worth training on; every drop has its filter's name as the reason."""
+    before = require_stage("convert", entry, settings)
+    defaults = registry.defaults()
+    outputs = {f["output"]: entry.outputs[f["output"]] for f in before.files if f["kind"] == "records"}
+    parameters: dict[str, Any] = {
+        name: {"steps": cleaning_steps(output), "limits": defaults["filters"].get(output.format, {})}
+        for name, output in outputs.items()
+    }
+    inputs = inputs_of(before)
+    key = sha256_json(["clean", inputs, parameters, code_digest()])
+    if done := settings.store.done("clean", entry.name, key):
+        return StageResult(done, fresh=False)
+    source, folder = settings.store.folder("convert", entry.name), settings.store.folder("clean", entry.name)
+    tasks = [
+        CleanTask(source / f["path"], folder / renamed(f["path"], key), outputs[f["output"]], **parameters[f["output"]])
+        for f in before.files
+        if f["kind"] == "records"
+    ]
+    parts = run_parts(clean_part, tasks, [task.source for task in tasks], "clean", entry.name, settings)
+    manifest = Manifest(
+        stage="clean",
+        corpus=entry.name,
+        key=key,
+        version=__version__,
+        code=code_digest(),
+        inputs=inputs,
+        parameters=parameters,
+        counts=sum_counts([(task.output.name, part) for task, part in zip(tasks, parts, strict=True)]),
+        files=[f for task, part in zip(tasks, parts, strict=True) for f in part.describe(folder, task.output.name)],
+        verified=before.verified,
+    )
+    return finish(manifest, folder)
+
+
+def cleaning_steps(output: Output) -> list[str]:
+    """The steps of the output's language, with `+step` added and `-step` taken out, in the order of the cleaners."""
+    steps = set(registry.defaults()["clean"][output.language])
+    for change in output.clean:
+        if change[1:] not in cleaners.STEPS:
+            raise CareError(f"no cleaning step named {change[1:]!r}", fix=f"Steps are: {', '.join(cleaners.STEPS)}.")
+        steps = steps | {change[1:]} if change[0] == "+" else steps - {change[1:]}
+    return [name for name in cleaners.STEPS if name in steps]
+
+
+def clean_part(task: CleanTask) -> Part:
+    """Clean one part and write it; a part that is there already is taken as it is."""
+    import polars as pl
+
+    if done := open_part(task.part):
+        return done
+    output = task.output
+    names = records.text_columns(output.format, output.extra)
+    words = [name for name in names if name != "options"]
+    read, dropped, changed = 0, Counter[str](), Counter[str]()
+    writer = PartWriter(task.part, records.arrow_schema(output.format, output.extra))
+    with writing(task.part) as temporary:
+        for frame in read_frames(task.source):
+            cleaned, counts = cleaners.clean(frame, task.steps, words)
+            rule = pl.coalesce(
+                filters.reason(output.format, task.limits), records.violation(output.format, cleaned.columns)
+            )
+            reason = cleaned.select(rule.alias("reason")).to_series()
+            detail = pl.struct(names).struct.json_encode()
+            aside = cleaned.with_columns(reason).filter(reason.is_not_null()).select("id", "reason", detail=detail)
+            writer.write(cleaned.filter(reason.is_null()), temporary)
+            writer.set_aside(aside)
+            read += frame.height
+            dropped.update(dict(aside.get_column("reason").value_counts().iter_rows()))
+            changed.update(counts)
+        writer.close(
+            {"read": read, "kept": writer.rows, "dropped": dict(dropped), "changed": dict(+changed)}, temporary
+        )
+    part = open_part(task.part)
+    assert part is not None, "a part is there once it was written"  # noqa: S101
+    return part

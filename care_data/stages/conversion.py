@@ -1,0 +1,178 @@
+"""The convert stage: fetched files to records."""
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from care_data import __version__, converters, readers, records
+from care_data.errors import CareError
+from care_data.parts import Part, PartWriter, open_part
+from care_data.registry import Entry, File, Output
+from care_data.stages import Settings, StageResult, chosen_outputs, finish, require_stage, run_parts, sum_counts
+from care_data.store import Manifest, code_digest, sha256_json, writing
+
+
+@dataclass(frozen=True)
+class ConvertTask:
+    """One part to convert: the upstream files of one output (one file, unless `unique` needs them together)."""
+
+    corpus: str
+    license_id: str
+    output: Output
+    file: File
+    paths: list[tuple[str, Path]]
+    """(upstream path, file on disk)."""
+    joined: dict[str, tuple[File, list[Path]]]
+    part: Path
+    max_bad: float
+
+
+def convert_corpus(entry: Entry, settings: Settings) -> StageResult:
+    """Records of every chosen output, from the fetched files."""
+    raw = require_stage("fetch", entry, settings)
+    by_name: dict[str, list[dict[str, Any]]] = {}
+    for found in raw.files:
+        by_name.setdefault(found["name"], []).append(found)
+    outputs = chosen_outputs(entry, settings)
+    skipped = {name: why for name, output in outputs.items() if (why := _why_skipped(output, by_name, entry))}
+    made = {name: output for name, output in outputs.items() if name not in skipped}
+    if not made:
+        raise CareError("no output can be made", where=entry.name, fix=f"Missing: {'; '.join(raw.missing)}.")
+    inputs = [{"path": f["path"], "bytes": f["bytes"], "sha256": f["sha256"]} for f in raw.files]
+    parameters = {
+        "files": {name: asdict(file) for name, file in entry.files.items()},
+        "outputs": {name: asdict(output) for name, output in made.items()},
+        "license": entry.license["id"],
+        "max_bad": settings.max_bad,
+    }
+    key = sha256_json(["convert", inputs, parameters, code_digest()])
+    if done := settings.store.done("convert", entry.name, key):
+        return StageResult(done, fresh=False)
+    folder, source = settings.store.folder("convert", entry.name), settings.store.folder("fetch", entry.name)
+    tasks = [
+        task
+        for output in made.values()
+        for task in _convert_tasks(entry, output, by_name, source, folder, key, settings)
+    ]
+    sources = [path for task in tasks for _, path in task.paths]
+    parts = run_parts(convert_part, tasks, sources, "convert", entry.name, settings)
+    counts = sum_counts([(task.output.name, part) for task, part in zip(tasks, parts, strict=True)])
+    manifest = Manifest(
+        stage="convert",
+        corpus=entry.name,
+        key=key,
+        version=__version__,
+        code=code_digest(),
+        inputs=inputs,
+        parameters=parameters,
+        counts=counts,
+        files=[f for task, part in zip(tasks, parts, strict=True) for f in part.describe(folder, task.output.name)],
+        verified=raw.verified,
+        missing=raw.missing,
+        skipped=skipped,
+        warnings=_expectations(made, counts, raw),
+    )
+    return finish(manifest, folder)
+
+
+def _why_skipped(output: Output, by_name: dict[str, list[dict[str, Any]]], entry: Entry) -> str:
+    """Why an output cannot be made: a file it needs was not found; empty where it can."""
+    absent = [name for name in (output.rows, *(join.file for join in output.joins)) if name not in by_name]
+    return (
+        f"no file {', '.join(f'{name} ({entry.files[name].path})' for name in dict.fromkeys(absent))}" if absent else ""
+    )
+
+
+def _convert_tasks(
+    entry: Entry,
+    output: Output,
+    by_name: dict[str, list[dict[str, Any]]],
+    source: Path,
+    folder: Path,
+    key: str,
+    settings: Settings,
+) -> list[ConvertTask]:
+    found = [(f["upstream"], source / f["path"]) for f in by_name[output.rows]]
+    groups = [found] if output.unique else [[one] for one in found]
+    joined = {
+        join.name: (entry.files[join.file], [source / f["path"] for f in by_name[join.file]]) for join in output.joins
+    }
+    return [
+        ConvertTask(
+            entry.name,
+            entry.license["id"],
+            output,
+            entry.files[output.rows],
+            paths,
+            joined,
+            folder / f"{output.name}-{number:05d}-{key[:12]}.parquet",
+            settings.max_bad,
+        )
+        for number, paths in enumerate(groups)
+    ]
+
+
+def convert_part(task: ConvertTask) -> Part:
+    """Convert one part and write it; a part that is there already is taken as it is."""
+    import polars as pl
+
+    if done := open_part(task.part):
+        return done
+    output, place = task.output, f"{task.corpus}/{task.file.name}"
+    own, others = converters.wanted(output)
+    try:
+        partners = [
+            converters.prepare(
+                join,
+                pl.concat(
+                    [
+                        batch.frame
+                        for path in task.joined[join.name][1]
+                        for batch in _read_all(path, task, join.name, others[join.name])
+                    ]
+                ),
+            )
+            for join in output.joins
+        ]
+        converter = converters.Converter(output, task.corpus, task.license_id, partners)
+        total: Counter[str] = Counter()
+        dropped: Counter[str] = Counter()
+        turns: Counter[str] = Counter()
+        writer = PartWriter(task.part, records.arrow_schema(output.format, output.extra))
+        with writing(task.part) as temporary:
+            for upstream, path in task.paths:
+                for made in converter.convert_all(readers.read(path, task.file, own, task.max_bad), upstream):
+                    writer.write(made.records, temporary)
+                    writer.set_aside(made.rejects)
+                    total.update(read=made.read, selected=made.selected)
+                    dropped.update(made.dropped)
+                    turns.update(made.turns)
+            counts: dict[str, Any] = {
+                "read": total["read"],
+                "selected": total["selected"],
+                "kept": writer.rows,
+                "dropped": dict(dropped),
+            }
+            writer.close(counts | ({"turns": dict(turns)} if turns else {}), temporary)
+    except CareError as error:
+        raise error.within(place) from error
+    part = open_part(task.part)
+    assert part is not None, "a part is there once it was written"  # noqa: S101
+    return part
+
+
+def _read_all(path: Path, task: ConvertTask, join: str, wanted: dict[str, Any]) -> list[Any]:
+    """All batches of a joined file; its rows stay in memory, so only the columns named are read."""
+    return list(readers.read(path, task.joined[join][0], wanted, task.max_bad))
+
+
+def _expectations(outputs: dict[str, Output], counts: dict[str, dict[str, Any]], raw: Manifest) -> list[str]:
+    """Warnings for outputs whose rows are not as many as the entry expects; only where the files are upstream's own."""
+    if not raw.verified or raw.missing:
+        return []
+    return [
+        f"{name}: {counts[name]['selected']} rows where {output.expect} are expected"
+        for name, output in outputs.items()
+        if output.expect is not None and counts[name]["selected"] != output.expect
+    ]

@@ -1,0 +1,63 @@
+"""The fetch stage: an entry's files under raw/, complete and checked."""
+
+from dataclasses import asdict
+
+from care_data import __version__
+from care_data.registry import Entry, File
+from care_data.sources import FetchResult, Want, fetch
+from care_data.stages import Settings, StageResult, manifest_key
+from care_data.store import Manifest, sha256_json
+
+
+def fetch_corpus(entry: Entry, settings: Settings, *, again: bool = True) -> StageResult:
+    """The entry's files under raw/, complete and checked.
+
+    With `again` false and no mirror named, files that were fetched before are taken as they are.
+    """
+    folder = settings.store.folder("fetch", entry.name)
+    wants = [_want(entry, file) for file in entry.files.values()]
+    asked = [asdict(want) for want in wants]
+    before = settings.store.done("fetch", entry.name, manifest_key(folder))
+    if before and not again and not settings.mirror and before.parameters["wants"] == asked:
+        return StageResult(before, fresh=False)
+    result = fetch(
+        wants,
+        folder,
+        mirror=settings.mirror,
+        progress=lambda path, done, total: settings.progress("fetch", entry.name, done, total),
+    )
+    files = [{"path": found.local, **asdict(found)} for found in result.files]
+    for found in files:
+        found["upstream"], found["path"] = found["path"], found.pop("local")
+    parameters = {"wants": asked, "mirror": settings.mirror is not None}
+    key = sha256_json(["fetch", files, parameters])
+    if before and before.key == key:
+        return StageResult(before, fresh=False)
+    manifest = Manifest(
+        stage="fetch",
+        corpus=entry.name,
+        key=key,
+        version=__version__,
+        inputs=[],
+        parameters=parameters,
+        counts={},
+        files=files,
+        verified=all(found["verified"] for found in files),
+        missing=result.missing,
+        warnings=_fetch_warnings(result),
+    )
+    manifest.write(folder)
+    return StageResult(manifest, fresh=True)
+
+
+def _want(entry: Entry, file: File) -> Want:
+    return Want(file.name, file.source, file.path, file.optional, entry.checksums.get(file.name, {}))
+
+
+def _fetch_warnings(result: FetchResult) -> list[str]:
+    found = [f"not found: {what}" for what in [*result.missing, *result.partial]]
+    if result.mismatched:
+        names = ", ".join(path.rsplit("/", 1)[-1] for path in result.mismatched[:3])
+        more = f" and {len(result.mismatched) - 3} more" if len(result.mismatched) > 3 else ""
+        found.append(f"not the file that is pinned, so all that follows is unverified: {names}{more}")
+    return found

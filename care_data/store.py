@@ -1,0 +1,210 @@
+"""Paths inside the data folder, atomic writes, and manifests.
+
+A file under its final name is whole: it was written beside it, flushed to disk and renamed. A folder with a manifest is
+done: the manifest is written last. The manifest's key is a hash of all that made the folder, so an equal key means
+nothing to do.
+"""
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from care_data.errors import CareError, Exit
+
+STAGES = {"fetch": "raw", "convert": "records", "clean": "clean", "dedupe": "unique", "release": "releases"}
+"""Stage to the folder that holds what it makes, one folder a corpus (a release: one a name)."""
+
+MANIFEST = "manifest.json"
+
+
+def safe_join(root: Path, name: str) -> Path:
+    """`root/name`, refused where the name would leave the root (`..`, absolute, backslash, drive, NUL)."""
+    parts = name.split("/")
+    if not name or "\\" in name or "\0" in name or ":" in parts[0] or any(part in ("", ".", "..") for part in parts):
+        raise CareError(
+            f"unsafe path {name!r}", fix="It would leave its folder; nothing was written.", code=Exit.INTEGRITY
+        )
+    return root.joinpath(*parts)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`; renamed to it, flushed to disk, when the block ends well, else removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}-{os.urandom(4).hex()}")
+    try:
+        yield temporary
+        _flush(temporary)
+        os.replace(temporary, path)
+        _flush(path.parent)
+    except OSError as error:
+        raise full_disk(error, path) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def full_disk(error: OSError, path: Path) -> Exception:
+    """The error as a person reads it where the disk is full or forbidden; else the error itself."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return CareError(
+            "the disk is full", where=str(path), fix="Free some space and run again; it resumes.", code=Exit.LIMIT
+        )
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return CareError("no permission to write", where=str(path), fix="Choose another folder with --to.")
+    return error
+
+
+def _flush(path: Path) -> None:
+    """fsync a file or folder."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """The value as sorted, indented JSON, whole or not at all."""
+    with writing(path) as temporary:
+        temporary.write_text(json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def sweep(folder: Path, keep: set[str]) -> None:
+    """Remove what a killed run or an earlier key left in the folder: all files but `keep` (paths below it)."""
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_dir():
+            if not any(path.iterdir()):
+                path.rmdir()
+        elif path.relative_to(folder).as_posix() not in keep:
+            path.unlink()
+
+
+def sha256_file(path: Path) -> str:
+    """The file's sha256 in hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sha256_json(value: Any) -> str:
+    """The sha256 of the value as canonical JSON."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+@cache
+def code_digest() -> str:
+    """A digest of this package's code, so that changed code does its work again (12 hex characters)."""
+    package = Path(__file__).resolve().parent
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What made a folder. counts: {output: {read, kept, dropped}}; files and inputs: {path, bytes, sha256, …}."""
+
+    stage: str
+    key: str
+    inputs: list[dict[str, Any]]
+    parameters: dict[str, Any]
+    counts: dict[str, dict[str, Any]]
+    files: list[dict[str, Any]]
+    verified: bool
+    corpus: str = ""
+    name: str = ""
+    missing: list[str] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    version: str = ""
+    code: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The manifest as it is written: empty optional parts left out."""
+        optional = ("corpus", "name", "missing", "skipped", "warnings")
+        return {name: value for name, value in vars(self).items() if value or name not in optional}
+
+    def write(self, folder: Path) -> None:
+        """Check the counts, then write manifest.json into the folder: from here on the folder is done."""
+        for output, counts in self.counts.items():
+            check_counts(counts, f"{self.corpus or self.name}/{output}")
+        write_json(folder / MANIFEST, self.to_json())
+
+
+def check_counts(counts: dict[str, Any], where: str) -> None:
+    """Assert the identity of every stage: read = kept + Σ dropped."""
+    total = counts["kept"] + sum(counts["dropped"].values())
+    if counts["read"] != total:
+        raise CareError(
+            f"{counts['read']} read, but {total} kept and dropped",
+            where=where,
+            fix="Please report this.",
+            code=Exit.BUG,
+        )
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """The folder's manifest; None where the folder is not done or the manifest is not readable."""
+    try:
+        return Manifest(**json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+    except (json.JSONDecodeError, TypeError, UnicodeDecodeError):
+        return None
+
+
+class Store:
+    """A data folder: raw, records, clean, unique and releases, each split by corpus."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def folder(self, stage: str, name: str) -> Path:
+        """Where the stage puts the corpus or release of that name."""
+        return self.root / STAGES[stage] / name
+
+    def done(self, stage: str, name: str, key: str) -> Manifest | None:
+        """The manifest of a finished folder with this key whose files are all there in full size; else None."""
+        folder = self.folder(stage, name)
+        manifest = read_manifest(folder)
+        if manifest is None or manifest.key != key:
+            return None
+        for entry in manifest.files:
+            path = folder / entry["path"]
+            if not path.is_file() or path.stat().st_size != entry["bytes"]:
+                return None
+        return manifest
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the data folder against a second writer; CareError names the process that has it."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise full_disk(error, self.root) from error
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                holder = os.read(handle, 200).decode(errors="replace").strip() or "another process"
+                raise CareError(
+                    f"the data folder is in use by {holder}",
+                    where=str(self.root),
+                    fix="Wait for it, or choose another with --to.",
+                ) from error
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+            yield
+        finally:
+            os.close(handle)

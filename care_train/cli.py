@@ -1,0 +1,226 @@
+"""The command `care-train`: reads the command line, calls one function, prints. The only module that prints.
+
+Progress goes to stderr, results to stdout. Heavy libraries are imported after the arguments are understood.
+"""
+
+import os
+import sys
+import textwrap
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, fields
+from difflib import get_close_matches
+from typing import Any, NoReturn
+
+from care_train import __version__
+from care_train.arguments import list_flags, parse
+from care_train.config import ALIASES, REMOVED, ChatSettings, SftSettings, check_sft, list_values, usage
+from care_train.errors import CareError, Exit
+
+QUIET = {"TOKENIZERS_PARALLELISM": "true", "TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_TELEMETRY": "1"}
+
+
+def main() -> NoReturn:
+    """Run the command line and leave with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(argv: list[str]) -> int:
+    """The exit code of one command line; errors are said in one line on stderr."""
+    try:
+        command, rest = find_command(argv)
+        if command is None:
+            print(show_overview() if argv[:1] != ["--version"] else f"care-train {__version__}")
+            return Exit.DONE
+        form, act = COMMANDS[command]
+        if "--help" in rest or "-h" in rest:
+            print(show_help(command, form))
+            return Exit.DONE
+        act(rest)
+    except CareError as error:
+        return fail(argv, str(error), error.code)
+    except KeyboardInterrupt:
+        return fail(argv, "interrupted; checkpoints saved so far are kept.", Exit.INTERRUPTED)
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  the reader left; keep Python from complaining at exit
+        return Exit.DONE
+    except MemoryError:
+        return fail(argv, "out of memory. Lower --per_device_train_batch_size or --cutoff_len.", Exit.LIMIT)
+    except OSError as error:
+        return fail(argv, f"{error}. Check the path, its rights and the room on the disk.", code_of(error))
+    except Exception as error:
+        if type(error).__name__ == "OutOfMemoryError":
+            advice = "Lower --per_device_train_batch_size or --cutoff_len, or add --quantization_bit 4."
+            return fail(argv, f"the GPU's memory is full. {advice}", Exit.LIMIT)
+        first = str(error).strip().split("\n")[0]
+        return fail(argv, f"our bug: {type(error).__name__}: {first}. Run again with --debug and report it.", Exit.BUG)
+    return Exit.DONE
+
+
+def fail(argv: list[str], line: str, code: int) -> int:
+    """Say what went wrong; the whole traceback with --debug."""
+    if "--debug" in argv:
+        traceback.print_exc()
+    print(f"care-train: {line}", file=sys.stderr)
+    return int(code)
+
+
+def code_of(error: OSError) -> Exit:
+    """Exit code of an error of the operating system: 8 for a full disk or a limit."""
+    import errno
+
+    return Exit.LIMIT if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EMFILE) else Exit.DATA
+
+
+def find_command(argv: list[str]) -> tuple[str | None, list[str]]:
+    """(command, its arguments); `--stage sft …` alone stands for `sft`, as trainers had it before."""
+    if not argv or argv[0] in ("--help", "-h", "help", "--version"):
+        return None, []
+    if argv[0] in COMMANDS:
+        return argv[0], argv[1:]
+    if argv[0].startswith("-"):
+        stage = next((argv[at + 1] for at, word in enumerate(argv[:-1]) if word == "--stage"), None)
+        stage = stage or next((word[8:] for word in argv if word.startswith("--stage=")), None)
+        if stage in COMMANDS:
+            return stage, argv
+        raise usage(f"stage {stage} is not offered" if stage else "no command", f"There are: {', '.join(COMMANDS)}.")
+    near = get_close_matches(argv[0], COMMANDS, n=1)
+    fix = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(COMMANDS)}."
+    raise usage(f"no command {argv[0]}", fix)
+
+
+def show_overview() -> str:
+    """Help of the whole program."""
+    width = max(map(len, COMMANDS))
+    listed = [f"  {name:{width}}  {form.__doc__}" for name, (form, _) in COMMANDS.items()]
+    return "\n".join(["care-train: from dataset_info.json to a trained adapter.", "", "Commands", *listed, "", FOOT])
+
+
+def show_help(command: str, form: type) -> str:
+    """Help of one command: every flag with its default and its line."""
+    lines = [f"care-train {USES[command]}", "", str(form.__doc__)]
+    flags = list_flags(form)
+    titles = {part.name: part.type.__doc__ for part in fields(form) if isinstance(part.type, type)}
+    for section in dict.fromkeys(flag.section for flag in flags.values()):
+        lines += ["", str(titles[section])]
+        for name, flag in flags.items():
+            if flag.section != section:
+                continue
+            meta, default = flag.field.metadata, flag.field.default
+            shown = "" if default in (None, "", False) else f" [{default}]"
+            choices = f" ({', '.join(map(str, meta['choices']))})" if len(meta["choices"]) > 1 else ""
+            body = textwrap.wrap(meta["help"] + choices + shown, 74)
+            lines += [f"  --{name:30}{body[0]}", *(f"  {'':32}{more}" for more in body[1:])]
+    return "\n".join(lines)
+
+
+def run_sft(argv: list[str]) -> None:
+    """Train, saying the effective settings first and the result last."""
+    settings, words = parse(SftSettings, argv, aliases=ALIASES, removed=REMOVED, passing=True)
+    if words:
+        raise usage(f"{words[0]} is no recipe and no key=value", "Flags begin with --; recipes end in .toml or .yaml.")
+    check_sft(settings)
+    for section, values in list_values(settings).items():
+        listed = "  ".join(f"{name}={value}" for name, value in values.items() if value not in (None, ""))
+        say(textwrap.fill(f"{section:9} {listed}", 118, subsequent_indent=" " * 10, break_on_hyphens=False))
+    prepare(settings.model.model_name_or_path)
+    from care_train.stages.sft import train
+
+    result = train(settings, say)
+    if not is_first():
+        return
+    if settings.run.json:
+        print_json(asdict(result))
+        return
+    first, last = ("?" if loss is None else f"{loss:.4f}" for loss in (result.loss_first, result.loss_last))
+    print(f"{result.steps} steps in {result.seconds:.0f} s, loss {first} -> {last}")
+    print(f"adapter  {result.adapter}")
+    for path in result.plots:
+        print(f"plot     {path}")
+    if settings.model.model_name_or_path == "tiny":
+        print("This model is a toy: it only remembers the texts it was trained on.")
+    print(f"Ask it:  care-train chat {result.adapter} --question '…'")
+
+
+def run_chat(argv: list[str]) -> None:
+    """One answer for --question or piped text, else a conversation."""
+    settings, words = parse(ChatSettings, argv, aliases=ALIASES, removed=REMOVED)
+    answer, sampling = settings.answer, settings.sampling
+    if len(words) > 1 or (words and answer.adapter_name_or_path):
+        raise usage(f"{words[-1]} is one word too many", "Put the question behind --question, in quotes.")
+    answer.adapter_name_or_path = answer.adapter_name_or_path or (words[0] if words else None)
+    question = answer.question
+    if question is None and not sys.stdin.isatty():
+        question = sys.stdin.read()
+    prepare(answer.model_name_or_path or answer.adapter_name_or_path or "")
+    from care_train.generation import load_chatbot
+    from care_train.serving.chat import HELP, NOTICE, answer_once, converse
+
+    bot = load_chatbot(answer)
+    say(NOTICE)
+    if question is not None:
+        given = answer_once(bot, question, sampling, (lambda piece: None) if answer.json else write)
+        if answer.json:
+            print_json({**asdict(given), "template": bot.template.name})
+        else:
+            write("\n")
+        return
+    say(HELP)
+    converse(bot, sampling, read_lines(), write)
+
+
+def read_lines() -> Iterator[str]:
+    """What a person types, line by line, until Ctrl-D."""
+    while True:
+        try:
+            yield input("> ")
+        except EOFError:
+            return
+
+
+def prepare(model: str) -> None:
+    """Keep the libraries underneath quiet, unless the environment asks otherwise; a download shows its progress."""
+    import logging
+    import warnings
+
+    if model == "tiny" or os.path.isdir(model):
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    warnings.filterwarnings("ignore")
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+
+
+def is_first() -> bool:
+    """Whether this process speaks for all that `accelerate launch` started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def say(line: str) -> None:
+    """A line of progress on stderr."""
+    if is_first():
+        print(line, file=sys.stderr, flush=True)
+
+
+def write(piece: str) -> None:
+    """A piece of an answer on stdout, at once."""
+    print(piece, end="", flush=True)
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """One JSON object on stdout."""
+    import json
+
+    print(json.dumps(value, ensure_ascii=False))
+
+
+COMMANDS: dict[str, tuple[type, Callable[[list[str]], None]]] = {
+    "sft": (SftSettings, run_sft),
+    "chat": (ChatSettings, run_chat),
+}
+USES = {
+    "sft": "sft [RECIPE] [--flag value | key=value] …\n\nRECIPE: a .toml or .yaml file (also --config FILE), or a name:"
+    " demo, carellama2_7b_chat_sft_multi.\nFlags may be written with dashes, and go over the recipe.",
+    "chat": "chat ADAPTER [--question TEXT] [--flag value] …",
+}
+FOOT = "care-train COMMAND --help lists its flags."

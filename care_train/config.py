@@ -1,0 +1,218 @@
+"""Settings of a run: dataclasses with one help line a field, and the flags of other trainers that have a new name."""
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from care_train.errors import CareError, Exit
+
+
+def setting(default: Any, help: str, *, choices: tuple[Any, ...] = ()) -> Any:
+    """A dataclass field with its default, its one line of help and, where only some values make sense, those."""
+    return field(default=default, metadata={"help": help, "choices": choices})
+
+
+@dataclass
+class RunSettings:
+    """Run"""
+
+    stage: str = setting("sft", "what to train", choices=("sft",))
+    output_dir: str = setting("", "where adapter, checkpoints, logs and plots go")
+    overwrite_output_dir: bool = setting(False, "delete the earlier run's checkpoints in output_dir and start anew")
+    resume: str = setting("auto", "auto: go on from the last checkpoint of output_dir; never; or a checkpoint's path")
+    plot_loss: bool = setting(False, "draw training_loss.png and .svg after training (needs matplotlib)")
+    json: bool = setting(False, "print the result as one JSON object on stdout")
+    debug: bool = setting(False, "show the traceback of an error")
+
+
+@dataclass
+class ModelSettings:
+    """Model"""
+
+    model_name_or_path: str = setting("", "base model: a folder, a hub id, or `tiny` (a toy built from the texts)")
+    adapter_name_or_path: str | None = setting(None, "go on training this adapter instead of a fresh one")
+    quantization_bit: int | None = setting(None, "load the base model in so many bits", choices=(4, 8))
+    quantization_type: str = setting("nf4", "number format of the 4 bits", choices=("nf4", "fp4"))
+    double_quantization: bool = setting(True, "quantise the 4-bit constants too")
+    gradient_checkpointing: bool | None = setting(
+        None, "recompute activations to save memory (default: on with a GPU, off without)"
+    )
+
+
+@dataclass
+class DataSettings:
+    """Data"""
+
+    dataset: str = setting("", "names or patterns (demo_*) from dataset_info.json, with commas between")
+    dataset_dir: str | None = setting(
+        None, "folder of dataset_info.json (default: ./data, else the newest release under ./data/releases)"
+    )
+    template: str | None = setting(None, "chat template; chat reuses it")
+    system: str | None = setting(None, "system prompt for records without their own (default: the template's)")
+    cutoff_len: int = setting(2048, "longest example, in tokens")
+    overlong: str = setting(
+        "truncate_history",
+        "for longer ones: drop the oldest turns; drop; cut question heads and answer ends too; stop",
+        choices=("truncate_history", "drop", "truncate", "error"),
+    )
+    mask_history: bool = setting(False, "learn only the last answer of a dialogue, not every one")
+    train_on_prompt: bool = setting(False, "learn the questions too")
+    max_samples: int | None = setting(None, "take at most so many records of each dataset")
+    val_size: float = setting(0.0, "set aside for evaluation: a share below 1, or a number of records")
+    overwrite_cache: bool = setting(False, "accepted; tokens are made afresh in every run")
+
+
+@dataclass
+class LoraSettings:
+    """LoRA"""
+
+    finetuning_type: str = setting("lora", "which weights learn", choices=("lora",))
+    lora_target: str = setting("all", "layers with an adapter, with commas between; all: every linear one but lm_head")
+    lora_rank: int = setting(8, "rank of the adapter's matrices")
+    lora_alpha: int | None = setting(None, "scale of the adapter (default: twice the rank)")
+    lora_dropout: float = setting(0.0, "dropout in front of the adapter")
+
+
+@dataclass
+class TrainingSettings:
+    """Training (any other field of transformers.TrainingArguments is accepted too)"""
+
+    do_train: bool = setting(True, "accepted; this command always trains")
+    num_train_epochs: float = setting(3.0, "passes over the data")
+    max_steps: int = setting(-1, "stop after so many steps, whatever the epochs")
+    per_device_train_batch_size: int = setting(8, "examples a device takes at once")
+    per_device_eval_batch_size: int = setting(8, "the same for evaluation")
+    gradient_accumulation_steps: int = setting(1, "batches to a step")
+    learning_rate: float = setting(5e-5, "highest learning rate")
+    lr_scheduler_type: str = setting("linear", "its course: linear, cosine, constant, …")
+    warmup_steps: float = setting(0.0, "steps of warm-up; below 1, a share of all steps")
+    weight_decay: float = setting(0.0, "weight decay of AdamW")
+    max_grad_norm: float = setting(1.0, "clip gradients at this norm")
+    optim: str = setting("adamw_torch", "optimiser, as transformers names it")
+    logging_steps: int = setting(10, "log every so many steps")
+    save_steps: int = setting(500, "save a checkpoint every so many steps")
+    save_total_limit: int | None = setting(None, "keep only so many checkpoints")
+    eval_strategy: str | None = setting(
+        None, "when to evaluate (default: epoch where val_size is set)", choices=("no", "steps", "epoch")
+    )
+    eval_steps: float | None = setting(None, "evaluate every so many steps")
+    seed: int = setting(42, "seed of everything random")
+    fp16: bool = setting(False, "compute in 16-bit floats")
+    bf16: bool = setting(False, "compute in bfloat16")
+    report_to: str = setting("none", "also log to tensorboard, wandb, swanlab, …")
+
+
+@dataclass
+class SftSettings:
+    """Supervised fine-tuning: records of a dataset_info.json in, a LoRA adapter out."""
+
+    run: RunSettings
+    model: ModelSettings
+    data: DataSettings
+    lora: LoraSettings
+    training: TrainingSettings
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class AnswerSettings:
+    """Model and question"""
+
+    adapter_name_or_path: str | None = setting(None, "the adapter to talk with (or as first word)")
+    model_name_or_path: str | None = setting(None, "base model (default: the one the adapter was trained on)")
+    finetuning_type: str = setting("lora", "what was trained", choices=("lora",))
+    template: str | None = setting(None, "chat template (default: the one stored with the adapter)")
+    quantization_bit: int | None = setting(
+        None, "bits of the base model; 16: unquantised (default: as trained)", choices=(4, 8, 16)
+    )
+    question: str | None = setting(None, "answer this one question and end (also: text on stdin)")
+    system: str | None = setting(None, "system prompt (default: the one trained with, else the template's)")
+    json: bool = setting(False, "print one JSON object instead of the bare answer")
+    debug: bool = setting(False, "show the traceback of an error")
+
+
+@dataclass
+class SamplingSettings:
+    """Sampling"""
+
+    max_new_tokens: int = setting(512, "longest answer, in tokens")
+    temperature: float = setting(0.0, "0 takes the likeliest token; higher is freer")
+    top_p: float = setting(1.0, "sample among the likeliest tokens that make up this share")
+    repetition_penalty: float = setting(1.0, "above 1, words already said become less likely")
+    seed: int = setting(42, "seed of the sampling")
+
+
+@dataclass
+class ChatSettings:
+    """Talk with a trained adapter in the terminal."""
+
+    answer: AnswerSettings
+    sampling: SamplingSettings
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+ALIASES = {
+    "checkpoint_dir": "adapter_name_or_path",
+    "system_prompt": "system",
+    "default_system": "system",
+    "evaluation_strategy": "eval_strategy",
+    "overlong_policy": "overlong",
+}
+REMOVED = {
+    "warmup_ratio": "Use --warmup_steps: below 1 it is a share of all steps.",
+    "group_by_length": "Use --train_sampling_strategy group_by_length.",
+    "no_cuda": "Use --use_cpu.",
+    "save_safetensors": "Leave it out: weights are always saved as safetensors.",
+    "logging_dir": "Leave it out: trainer_log.jsonl lies in --output_dir.",
+    "max_source_length": "Use --cutoff_len for question and answer together.",
+    "max_target_length": "Use --cutoff_len for question and answer together.",
+    "load_in_4bit": "Use --quantization_bit 4.",
+    "load_in_8bit": "Use --quantization_bit 8.",
+    "trust_remote_code": "Leave it out: code from a model's folder is never run.",
+    "preprocessing_num_workers": "Leave it out: tokenising uses every core.",
+    "padding_side": "Leave it out: training pads on the right.",
+    "resume_lora_training": "Use --adapter_name_or_path to go on with an adapter; without it a new one is made.",
+    "tokenizer_name": "Leave it out: the tokenizer comes with --model_name_or_path.",
+    "cache_dir": "Set the environment variable HF_HOME.",
+}
+
+
+def check_sft(settings: SftSettings) -> None:
+    """Raise for what is missing or contradictory, before anything is loaded."""
+    missing = [
+        name
+        for name, value in (
+            ("--model_name_or_path", settings.model.model_name_or_path),
+            ("--dataset", settings.data.dataset),
+            ("--template", settings.data.template),
+            ("--output_dir", settings.run.output_dir),
+        )
+        if not value
+    ]
+    if missing:
+        raise usage(f"{', '.join(missing)} missing", "Give it on the command line or in a recipe file.")
+    if settings.training.fp16 and settings.training.bf16:
+        raise usage("--fp16 and --bf16 exclude each other", "Keep one.")
+    if not settings.training.do_train:
+        raise usage("--do_train false leaves nothing to do", "Leave it out.")
+    if settings.data.cutoff_len < 8:
+        raise usage(f"--cutoff_len {settings.data.cutoff_len} holds no example", "Give at least 8.")
+    if settings.model.model_name_or_path == "tiny" and settings.model.adapter_name_or_path:
+        raise usage("`tiny` is built anew, so no earlier adapter fits it", "Leave --adapter_name_or_path out.")
+    if settings.data.val_size and settings.training.eval_strategy is None:
+        settings.training.eval_strategy = "epoch"
+    if settings.lora.lora_alpha is None:
+        settings.lora.lora_alpha = 2 * settings.lora.lora_rank
+
+
+def usage(what: str, fix: str) -> CareError:
+    """An error of the command line, exit code 2."""
+    return CareError(what, fix=fix, code=Exit.USAGE)
+
+
+def list_values(settings: Any) -> dict[str, dict[str, Any]]:
+    """Every effective value by section: {"run": {"stage": "sft", …}, …}."""
+    out: dict[str, dict[str, Any]] = {}
+    for part in fields(settings):
+        section = getattr(settings, part.name)
+        out[part.name] = dict(section) if isinstance(section, dict) else dict(vars(section))
+    return {name: values for name, values in out.items() if values}

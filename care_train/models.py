@@ -1,0 +1,147 @@
+"""Tokenizer and model: loaded, quantised to 4 or 8 bits, with a LoRA adapter attached."""
+
+import logging
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from care_train.config import LoraSettings, ModelSettings
+from care_train.errors import CareError, Exit
+
+# On CPUs bitsandbytes reports at import that an optional kernel is not installed; nothing here needs it.
+logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
+
+
+def load_tokenizer(path: str) -> Any:
+    """The tokenizer of a model, with a pad token (eos where it has none); without an eos it raises."""
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise _unreadable(path, "tokenizer", error) from error
+    if tokenizer.eos_token_id is None:
+        fix = "Name eos_token in its tokenizer_config.json: without it answers never end."
+        raise CareError("tokenizer has no eos token", where=path, fix=fix)
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_model(settings: ModelSettings, *, dtype: torch.dtype | None = None) -> nn.Module:
+    """The base model on this process's GPU, else on the CPU; quantised where the settings ask for it.
+
+    dtype: of the weights, and of the arithmetic of quantised layers; None takes fp32 on a CPU, bf16 on a GPU.
+    Only safetensors are read, and no code of the model's folder is run.
+    """
+    from transformers import AutoModelForCausalLM
+
+    on_gpu = torch.cuda.is_available()
+    dtype = dtype or (torch.bfloat16 if on_gpu else torch.float32)
+    path = settings.model_name_or_path
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            path,
+            dtype=dtype,
+            quantization_config=_quantize(settings, dtype),
+            use_safetensors=True,
+            trust_remote_code=False,
+            device_map={"": int(os.environ.get("LOCAL_RANK", "0"))} if on_gpu else None,
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise _unreadable(path, "model", error) from error
+    keep_differentiable(model)
+    return model
+
+
+def _unreadable(path: str, what: str, error: Exception) -> CareError:
+    first = str(error).strip().split("\n")[0][:200]
+    looked = "" if Path(path).exists() else " (no such folder here)"
+    fix = "Give a folder with config.json, safetensors and a tokenizer, a hub id, or `tiny`."
+    return CareError(f"{what} cannot be loaded{looked}: {first.rstrip('.')}", where=path, fix=fix)
+
+
+def _quantize(settings: ModelSettings, dtype: torch.dtype) -> Any:
+    if settings.quantization_bit is None:
+        return None
+    from transformers import BitsAndBytesConfig
+
+    if settings.quantization_bit == 8:
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type=settings.quantization_type,
+        bnb_4bit_use_double_quant=settings.double_quantization,
+        bnb_4bit_compute_dtype=dtype,
+        bnb_4bit_quant_storage=dtype if torch.cuda.is_available() else torch.uint8,
+    )
+
+
+def keep_differentiable(model: nn.Module) -> int:
+    """Keep 4-bit layers off bitsandbytes' CPU inference path; gives how many there are.
+
+    On CPUs with AVX512-BF16 the first forward pass in eval mode repacks the weights, and from then on training
+    passes no gradient to any adapter and says nothing (bitsandbytes 0.50).
+    """
+    layers = [module for module in model.modules() if type(module).__name__ == "Linear4bit"]
+    for layer in layers:
+        layer.support_avx512bf16_for_cpu = False  # type: ignore[assignment]
+    return len(layers)
+
+
+def attach_lora(model: nn.Module, lora: LoraSettings, settings: ModelSettings) -> nn.Module:
+    """The model with everything frozen but a LoRA adapter, whose weights are fp32; a new one or the one named."""
+    from peft import LoraConfig, PeftModel, get_peft_model
+
+    model.requires_grad_(False)
+    recompute = settings.gradient_checkpointing
+    if recompute or (recompute is None and torch.cuda.is_available()):
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})  # type: ignore[operator]
+        model.enable_input_require_grads()  # type: ignore[operator]
+    if settings.adapter_name_or_path:
+        peft = PeftModel.from_pretrained(model, settings.adapter_name_or_path, is_trainable=True)
+    else:
+        config = LoraConfig(
+            task_type="CAUSAL_LM",
+            r=lora.lora_rank,
+            lora_alpha=lora.lora_alpha or 2 * lora.lora_rank,
+            lora_dropout=lora.lora_dropout,
+            target_modules=choose_targets(model, lora.lora_target),
+        )
+        peft = get_peft_model(model, config)
+    for weight in peft.parameters():
+        if weight.requires_grad:
+            weight.data = weight.data.float()
+    return peft
+
+
+def choose_targets(model: nn.Module, wanted: str) -> list[str]:
+    """Names of the layers that get an adapter; `all` is every linear one but the output layer."""
+    head = model.get_output_embeddings()  # type: ignore[operator]
+    linear = {
+        name.rpartition(".")[2]
+        for name, module in model.named_modules()
+        if (isinstance(module, nn.Linear) or type(module).__name__ == "Linear8bitLt") and module is not head
+    }
+    if wanted == "all":
+        return sorted(linear)
+    names = [name.strip() for name in wanted.split(",") if name.strip()]
+    known = {name.rpartition(".")[2] for name, _ in model.named_modules()}
+    unknown = [name for name in names if name.rpartition(".")[2] not in known]
+    if unknown or not names:
+        fix = f"It has: {', '.join(sorted(linear))}; or use --lora_target all."
+        raise CareError(f"the model has no layer {', '.join(unknown) or 'named'}", fix=fix, code=Exit.USAGE)
+    return names
+
+
+def count_parameters(model: nn.Module) -> tuple[int, int]:
+    """(trainable, all) parameters; a 4-bit weight packs two or more into one stored number."""
+    counts: Counter[bool] = Counter()
+    for weight in model.parameters():
+        shape = getattr(getattr(weight, "quant_state", None), "shape", None)
+        counts[weight.requires_grad] += torch.Size(shape).numel() if shape is not None else weight.numel()
+    return counts[True], counts.total()

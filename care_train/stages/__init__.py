@@ -1,0 +1,1 @@
+"""One module a stage; each reads top to bottom alone."""

@@ -1,0 +1,392 @@
+"""dedupe as a whole, against a brute force in sets of Python strings that shares no code with it."""
+
+import random
+import re
+import subprocess
+import sys
+import unicodedata
+from functools import cache
+from itertools import combinations
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from care_data.duplicates import DedupeResult, dedupe
+from care_data.duplicates.stages import run
+from care_data.errors import CareError
+
+WORDS = [
+    "头痛",
+    "发热",
+    "咳嗽",
+    "高血压",
+    "糖尿病",
+    "孕妇",
+    "儿童",
+    "老人",
+    "饭后",
+    "空腹",
+    "每天",
+    "三次",
+    "半片",
+    "胶囊",
+    "药片",
+    "医院",
+    "复查",
+    "血糖",
+    "心电图",
+    "睡眠",
+    "饮食",
+    "清淡",
+    "多喝水",
+    "休息",
+    "注意",
+    "观察",
+    "如果",
+    "加重",
+    "请",
+    "及时",
+    "就诊",
+    "可以",
+    "不能",
+    "建议",
+    "需要",
+    "服用",
+    "一周",
+    "两周",
+    "检查",
+    "结果",
+    "正常",
+    "偏高",
+]
+MARKS = list("，。？！ ,.?!")
+
+
+def invent(rng: random.Random, words: int) -> str:
+    return "".join(rng.choice(WORDS) + (rng.choice(MARKS) if rng.random() < 0.2 else "") for _ in range(words))
+
+
+def alter(rng: random.Random, text: str) -> str:
+    """A copy as re-scraped corpora hold it."""
+    way = rng.randrange(6)
+    at = rng.randrange(max(1, len(text)))
+    if way == 0:
+        return "您好，" + text
+    if way == 1:
+        return text.replace("，", ",").replace("。", " ") + "！"
+    if way == 2:
+        return text[:at] + rng.choice("病药症") + text[at + 1 :]
+    if way == 3:
+        return text[: int(len(text) * rng.uniform(0.6, 1))]
+    if way == 4:
+        return text + invent(rng, rng.randrange(1, 6))
+    return text
+
+
+def compose(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+@cache
+def write_key(text: str) -> str:
+    wide = "FH"
+    text = "".join(
+        unicodedata.normalize("NFKC", c) if unicodedata.east_asian_width(c) in wide else c for c in compose(text)
+    )
+    text = re.sub(r"(?<=[0-9])\.(?=[0-9])", "\ue000", text.lower())
+    kept = [c for c in text if c in "%\ue000" or unicodedata.category(c)[0] in "LNM" or unicodedata.category(c) == "Sm"]
+    return "".join(kept).replace("\ue000", ".")
+
+
+@cache
+def grams(text: str) -> set[str]:
+    key = write_key(text)
+    return {key[at : at + 5] for at in range(len(key) - 4)} if len(key) >= 5 else {key}
+
+
+def jaccard(one: tuple[str, ...], two: tuple[str, ...]) -> float:
+    shares = []
+    for left, right in zip(one, two, strict=True):
+        a, b = grams(left), grams(right)
+        shares.append(len(a & b) / len(a | b))
+    return min(shares)
+
+
+def brute_force(records: list[tuple[int, str, tuple[str, ...]]], threshold: float) -> dict[str, tuple[str, float]]:
+    """(priority, id, texts) to the removed ids with keeper and Jaccard: every record against every kept one."""
+    kept: list[tuple[str, tuple[str, ...]]] = []
+    removed: dict[str, tuple[str, float]] = {}
+    fates: dict[tuple[str, ...], tuple[str, float]] = {}
+    for _, name, texts in sorted(records, key=lambda r: (-r[0], -sum(len(compose(text)) for text in r[2]), r[1])):
+        keys = tuple(map(write_key, texts))
+        best = max(((jaccard(texts, other), -at, who) for at, (who, other) in enumerate(kept)), default=(0.0, 0, ""))
+        if keys in fates:
+            removed[name] = fates[keys]
+        elif best[0] >= threshold:
+            removed[name] = fates[keys] = best[2], best[0]
+        else:
+            kept.append((name, texts))
+            fates[keys] = name, 1.0
+    return removed
+
+
+def told(result: DedupeResult) -> dict[str, tuple[str, float]]:
+    rows = result.removed.select("id", "keeper", "jaccard").rows()
+    return {name: (keeper, share) for name, keeper, share in rows}
+
+
+@pytest.fixture(scope="module")
+def texts() -> pl.DataFrame:
+    rng = random.Random(4)
+    made = [invent(rng, rng.choice([1, 2, 5, 15, 30, 60])) for _ in range(160)]
+    while len(made) < 500:
+        made.append(alter(rng, rng.choice(made)))
+    made += ["", "？", "啊" * 5, "啊" * 80, "嗯", "嗯。", "头", "1.5", "15", "cafe\u0301 au lait", "café au lait!"]
+    rng.shuffle(made)
+    return pl.DataFrame({"id": [f"pt/{row:04d}" for row in range(len(made))], "text": made})
+
+
+@pytest.fixture(scope="module")
+def pairs() -> pl.DataFrame:
+    rng = random.Random(8)
+    rows: list[tuple[str, str, list[list[str]]]] = []
+    question = invent(rng, 60)
+    for _ in range(300):
+        if rows and rng.random() < 0.6:
+            prompt, answer, history = rng.choice(rows)
+            prompt = prompt if rng.random() < 0.4 else alter(rng, prompt)
+            answer = rng.choice([answer, alter(rng, answer), invent(rng, 3)])
+            rows.append((prompt, answer, history if rng.random() < 0.8 else []))
+        else:
+            history = [[invent(rng, 4), invent(rng, 4)]] if rng.random() < 0.3 else []
+            rows.append((invent(rng, rng.choice([3, 20])), invent(rng, rng.choice([0, 1, 10])), history))
+    rows += [(question, invent(rng, rng.choice([1, 3, 8])), []) for _ in range(80)]
+    names = ["instruction", "output", "history"]
+    columns = {name: [row[at] for row in rows] for at, name in enumerate(names)}
+    ids = [f"sft/{row:03d}" for row in range(len(rows))]
+    schema = {"history": pl.List(pl.List(pl.String))}
+    return pl.DataFrame({"id": ids, **columns}, schema_overrides=schema)
+
+
+def rows_of(frame: pl.DataFrame, priority: int = 0) -> list[tuple[int, str, tuple[str, ...]]]:
+    if "text" in frame.columns:
+        return [(priority, name, (text,)) for name, text in frame.select("id", "text").rows()]
+    return [
+        (priority, name, ("\n".join(["\n".join("\n".join(turn) for turn in history), prompt]), answer))
+        for name, prompt, answer, history in frame.rows()
+    ]
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.8, 0.95])
+def test_texts_as_by_brute_force(texts: pl.DataFrame, threshold: float) -> None:
+    result = dedupe([texts], threshold)
+    assert told(result) == brute_force(rows_of(texts), threshold)
+    assert result.report["exact_duplicate"] > 20
+    assert result.report["near_duplicate"] > 50
+
+
+def test_pairs_as_by_brute_force(pairs: pl.DataFrame) -> None:
+    result = dedupe([pairs])
+    assert told(result) == brute_force(rows_of(pairs), 0.8)
+    assert result.removed.height > 60
+
+
+@pytest.mark.parametrize("crowd", [0, 1, 3])
+def test_full_buckets_change_nothing(texts: pl.DataFrame, pairs: pl.DataFrame, crowd: int) -> None:
+    for frame in (texts, pairs):
+        usual, crowded = dedupe([frame]), run([frame], 0.8, None, None, 1e-3, None, crowd)
+        assert crowded.report["crowded"] > usual.report["crowded"]
+        assert crowded.removed.equals(usual.removed)
+
+
+def test_every_pair_above_the_threshold_is_broken_up(texts: pl.DataFrame) -> None:
+    kept = dict(dedupe([texts]).kept[0].select("id", "text").rows())
+    assert len(kept) > 200
+    assert [ends for ends in combinations(kept, 2) if jaccard((kept[ends[0]],), (kept[ends[1]],)) >= 0.8] == []
+
+
+def test_no_orphan_and_no_false_removal(texts: pl.DataFrame) -> None:
+    result = dedupe([texts])
+    by_id, kept = dict(texts.rows()), set(result.kept[0]["id"])
+    for name, keeper, share, reason in result.removed.select("id", "keeper", "jaccard", "reason").rows():
+        assert keeper in kept
+        assert name not in kept
+        assert share == jaccard((by_id[name],), (by_id[keeper],)) >= 0.8
+        assert (reason == "exact_duplicate") == (write_key(by_id[name]) == write_key(by_id[keeper]))
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+def test_workers_do_not_matter(pairs: pl.DataFrame, workers: int) -> None:
+    result, usual = dedupe([pairs], workers=workers), dedupe([pairs])
+    assert result.removed.equals(usual.removed)
+    assert result.clusters.equals(usual.clusters)
+    assert result.report == usual.report
+
+
+def test_the_order_of_rows_does_not_matter(texts: pl.DataFrame) -> None:
+    mixed = dedupe([texts.sample(fraction=1, shuffle=True, seed=3)])
+    assert told(mixed) == told(dedupe([texts]))
+
+
+def test_twice_is_once(texts: pl.DataFrame) -> None:
+    once = dedupe([texts]).kept[0]
+    again = dedupe([once])
+    assert again.kept[0].equals(once)
+    assert again.removed.height == 0
+
+
+def test_a_copy_of_lower_rank_changes_nothing_else(texts: pl.DataFrame) -> None:
+    copies = texts.sample(50, seed=1).with_columns("copy/" + pl.col("id"))
+    usual, result = dedupe([texts]), dedupe([texts, copies])
+    assert result.kept[0].equals(usual.kept[0])
+    assert result.kept[1].height == 0
+    assert result.removed.filter(frame=0).equals(usual.removed)
+
+
+def test_kept_rows_are_unchanged_and_in_order(pairs: pl.DataFrame) -> None:
+    halves = [pairs[:200], pairs[200:].lazy()]
+    result = dedupe(halves)
+    gone = set(result.removed["id"])
+    assert len(result.kept) == 2
+    assert result.kept[0].equals(pairs[:200].filter(~pl.col("id").is_in(gone)))
+    assert result.kept[1].equals(pairs[200:].filter(~pl.col("id").is_in(gone)))
+    assert sum(frame.height for frame in result.kept) + result.removed.height == pairs.height
+
+
+def test_the_input_is_left_alone() -> None:
+    frame = pl.DataFrame({"id": [1, 2], "text": ["cafe\u0301 au lait", None]})
+    assert dedupe([frame]).kept[0]["text"].to_list() == ["cafe\u0301 au lait", None]
+    assert frame["text"].to_list() == ["cafe\u0301 au lait", None]
+
+
+LONG = "高血压病人平时饮食要清淡少盐，按时吃药，每周量两次血压并记录下来。"
+
+
+def frame_of(*rows: tuple[str, str]) -> pl.DataFrame:
+    return pl.DataFrame({"id": [row[0] for row in rows], "text": [row[1] for row in rows]})
+
+
+def test_earlier_frames_win_then_length_then_id() -> None:
+    early, late = frame_of(("z", LONG)), frame_of(("a", LONG + "！！"))
+    assert told(dedupe([early, late])) == {"a": ("z", 1.0)}
+    assert told(dedupe([early, late], priorities=[1, 2])) == {"z": ("a", 1.0)}
+    assert told(dedupe([early, late], priorities=[5, 5])) == {"z": ("a", 1.0)}
+    assert told(dedupe([frame_of(("c", LONG), ("b", LONG), ("d", LONG))])) == {"c": ("b", 1.0), "d": ("b", 1.0)}
+    frames = dedupe([early, late]).removed.select("frame", "keeper_frame").rows()
+    assert frames == [(1, 0)]
+
+
+def test_a_copy_of_a_removed_record_goes_for_the_kept_one() -> None:
+    result = dedupe([frame_of(("a", "您好，" + LONG), ("b", LONG), ("c", LONG))])
+    share = jaccard((LONG,), ("您好，" + LONG,))
+    assert told(result) == {"b": ("a", share), "c": ("a", share)}
+    assert result.removed["reason"].to_list() == ["near_duplicate", "near_duplicate"]
+
+
+def test_the_ends_of_a_chain_stay() -> None:
+    letters = [chr(0x4E00 + at) for at in range(60)]
+    a, b, c = ("".join(letters[at : at + 44]) for at in (0, 3, 6))
+    assert jaccard((a,), (b,)) >= 0.8
+    assert jaccard((b,), (c,)) >= 0.8
+    assert jaccard((a,), (c,)) < 0.8
+    result = dedupe([frame_of(("1", a), ("2", b), ("3", c))])
+    assert result.kept[0]["id"].to_list() == ["1", "3"]
+
+
+def test_the_same_question_with_another_answer_stays() -> None:
+    question = LONG * 4
+    rows = {"id": ["a", "b", "c"], "instruction": [question] * 3, "output": ["可以", "不可以，要先问医生", "可以。"]}
+    result = dedupe([pl.DataFrame(rows)])
+    assert result.removed.select("id", "keeper", "reason").rows() == [("a", "c", "exact_duplicate")]
+    assert result.kept[0]["id"].to_list() == ["b", "c"]
+
+
+def test_preferences_differ_by_their_rejected_answer() -> None:
+    rows = {
+        "id": [1, 2, 3],
+        "instruction": [LONG] * 3,
+        "chosen": ["多休息"] * 3,
+        "rejected": ["喝酒", "熬夜", "喝酒！"],
+    }
+    assert dedupe([pl.DataFrame(rows)]).removed.select("id", "keeper").rows() == [(1, 3)]
+
+
+def test_empty_short_and_repeated_texts() -> None:
+    rows = [("a", ""), ("b", "？！"), ("c", "头"), ("d", "头痛"), ("e", "啊" * 6), ("f", "啊" * 60)]
+    result = dedupe([frame_of(*rows)])
+    assert told(result) == {"a": ("b", 1.0), "e": ("f", 1.0)}
+    assert result.removed["reason"].to_list() == ["exact_duplicate", "near_duplicate"]
+
+
+def test_clusters_hold_every_removed_record_once(texts: pl.DataFrame) -> None:
+    result = dedupe([texts])
+    members = {row[0]: row[1] for row in result.clusters.select("keeper", "members").rows()}
+    assert result.clusters["size"].to_list() == [len(names) for names in members.values()]
+    assert all(names[0] == keeper and len(names) > 1 for keeper, names in members.items())
+    assert sorted(name for names in members.values() for name in names[1:]) == sorted(result.removed["id"])
+    assert {(name, keeper) for keeper, names in members.items() for name in names[1:]} == set(
+        result.removed.select("id", "keeper").rows()
+    )
+
+
+def test_the_report_adds_up(texts: pl.DataFrame) -> None:
+    report = dedupe([texts, texts.with_columns("x" + pl.col("id"))]).report
+    assert (report["bands"], report["rows_per_band"], report["num_perm"]) == (25, 5, 128)
+    assert 0 < report["miss"] < 1e-3
+    assert report["read"] == 2 * texts.height
+    assert report["read"] == report["kept"] + report["exact_duplicate"] + report["near_duplicate"]
+    assert [frame["read"] for frame in report["frames"]] == [texts.height] * 2
+    assert report["frames"][1]["kept"] == 0
+    assert report["candidates"] >= report["verified"] >= report["alike"] > 0
+
+
+@given(st.lists(st.text("ab 头痛，", max_size=14), max_size=12), st.sampled_from([0.3, 0.8, 1.0]))
+@settings(max_examples=60, deadline=None)
+def test_any_texts_as_by_brute_force(made: list[str], threshold: float) -> None:
+    frame = pl.DataFrame(
+        {"id": [f"{at:02d}" for at in range(len(made))], "text": made}, schema_overrides={"text": pl.String}
+    )
+    # crowd=0: candidates by prefixes, which miss none, so that chance has no part in this test.
+    assert told(run([frame], threshold, None, None, 1e-3, None, 0)) == brute_force(rows_of(frame), threshold)
+
+
+def test_frames_without_rows() -> None:
+    empty = pl.DataFrame(schema={"id": pl.String, "text": pl.String})
+    result = dedupe([empty, frame_of(("a", "头痛")), empty])
+    assert [frame.height for frame in result.kept] == [0, 1, 0]
+    nothing = dedupe([empty])
+    assert (nothing.removed.height, nothing.clusters.height, nothing.report["read"]) == (0, 0, 0)
+    assert nothing.removed.schema["id"] == pl.String
+
+
+def test_ids_of_two_types_become_text() -> None:
+    result = dedupe([pl.DataFrame({"id": [7], "text": [LONG]}), frame_of(("a", LONG))])
+    assert told(result) == {"a": ("7", 1.0)}
+    assert result.kept[0]["id"].to_list() == [7]
+
+
+@pytest.mark.parametrize(
+    ("frames", "settings", "line"),
+    [
+        ([], {}, "no frame to dedupe. Give a list of at least one."),
+        ([{"text": ["x"]}], {}, "frame 0: no column id. Number the rows: frame.with_row_index('id')."),
+        ([{"id": ["a", None], "text": ["x", "y"]}], {}, "frame 0/row 1: an id is null. Give every record an id."),
+        ([{"id": [1], "text": ["x"]}], {"priorities": [1, 2]}, "2 priorities for 1 frames. Give one a frame."),
+        ([{"id": [1], "text": ["x"]}], {"threshold": 80}, "threshold 80 is not above 0 and at most 1. Try 0.8."),
+    ],
+)
+def test_refusals(frames: list[dict], settings: dict, line: str) -> None:
+    with pytest.raises(CareError) as caught:
+        dedupe([pl.DataFrame(frame) for frame in frames], **settings)
+    assert str(caught.value) == line
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; import care_data.duplicates;"
+        "print([name for name in ('numba', 'polars', 'pyarrow', 'numpy', 'datasketch') if name in sys.modules])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout == "[]\n"

@@ -1,0 +1,111 @@
+from itertools import combinations
+from math import comb
+
+import numpy as np
+import pytest
+
+from care_data.errors import CareError
+from care_data.fingerprints.bands import Plan, pair, plan
+
+
+def alike(generator: np.random.Generator, base: np.ndarray, share: float) -> np.ndarray:
+    """A signature that agrees with `base` in about `share` of its values."""
+    other = generator.integers(0, 1 << 32, len(base), dtype=np.uint32)
+    return np.where(generator.random(len(base)) < share, base, other)
+
+
+def by_hand(signatures: np.ndarray, bands: Plan) -> list[tuple[int, int]]:
+    found = []
+    for one, two in combinations(range(len(signatures)), 2):
+        equal = signatures[one] == signatures[two]
+        shared = any(equal[at * bands.rows : (at + 1) * bands.rows].all() for at in range(bands.bands))
+        if shared and equal.sum() >= bands.agreements:
+            found.append((one, two))
+    return sorted(found, key=lambda ends: (ends[1], ends[0]))
+
+
+@pytest.fixture(scope="module")
+def signatures() -> np.ndarray:
+    generator = np.random.default_rng(3)
+    bases = generator.integers(0, 1 << 32, (60, 128), dtype=np.uint32)
+    near = [alike(generator, base, share) for base in bases for share in (0.3, 0.6, 0.8, 0.95)]
+    return np.concatenate([bases, np.stack(near)])[generator.permutation(300)]
+
+
+def test_plan_at_the_default() -> None:
+    chosen = plan(0.8)
+    assert (chosen.bands, chosen.rows) == (25, 5)
+    assert (1 - 0.8**5) ** 25 < chosen.miss < 6e-5
+    assert (1 - 0.8**6) ** 21 > 1e-3  # one row more would miss too much
+    lost = sum(comb(128, k) * 0.8**k * 0.2 ** (128 - k) for k in range(chosen.agreements))
+    assert lost < 1e-5
+    assert chosen.miss == pytest.approx((1 - 0.8**5) ** 25 + lost)
+
+
+@pytest.mark.parametrize("threshold", [0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 1.0])
+@pytest.mark.parametrize("miss", [0.05, 1e-3, 1e-5])
+def test_plan_keeps_its_chance(threshold: float, miss: float) -> None:
+    chosen = plan(threshold, 128, miss)
+    assert chosen.miss < miss
+    assert chosen.bands * chosen.rows <= 128
+    assert chosen.agreements <= 128
+
+
+@pytest.mark.parametrize(
+    ("threshold", "miss", "told"),
+    [
+        (0.0, 1e-3, "threshold 0.0 is not above 0 and at most 1. Try 0.8."),
+        (1.2, 1e-3, "threshold 1.2 is not above 0 and at most 1. Try 0.8."),
+        (0.8, 0.0, "miss 0.0 is not a chance between 0 and 1. Try 0.001."),
+        (
+            0.01,
+            1e-3,
+            "128 permutations miss a pair at threshold 0.01 more often than 0.001. "
+            "Raise the threshold or the chance to miss.",
+        ),
+    ],
+)
+def test_plan_refuses(threshold: float, miss: float, told: str) -> None:
+    with pytest.raises(CareError) as caught:
+        plan(threshold, 128, miss)
+    assert str(caught.value) == told
+    assert caught.value.code == 2
+
+
+def test_pairs_are_those_found_by_hand(signatures: np.ndarray) -> None:
+    bands = plan(0.8)
+    found = pair(signatures, bands)
+    expected = by_hand(signatures, bands)
+    assert len(expected) > 60
+    assert list(zip(found.first.tolist(), found.second.tolist(), strict=True)) == expected
+    assert found.compared >= len(expected)
+    assert not found.crowded.any()
+
+
+def test_workers_do_not_matter(signatures: np.ndarray) -> None:
+    one, many = pair(signatures, plan(0.8), workers=1), pair(signatures, plan(0.8), workers=5)
+    assert one.first.tolist() == many.first.tolist()
+    assert one.second.tolist() == many.second.tolist()
+    assert (one.compared, one.largest) == (many.compared, many.largest)
+
+
+def test_no_pair_is_lost_to_a_crowd(signatures: np.ndarray) -> None:
+    bands = plan(0.8)
+    found = pair(signatures, bands, crowd=3)
+    listed = set(zip(found.first.tolist(), found.second.tolist(), strict=True))
+    lost = [ends for ends in by_hand(signatures, bands) if ends not in listed]
+    assert found.crowded.any()
+    assert found.largest > 3
+    assert len(lost) > 5
+    assert all(found.crowded[list(ends)].all() for ends in lost)
+
+
+def test_crowds_do_not_grow_with_the_square() -> None:
+    found = pair(np.zeros((5000, 128), np.uint32), plan(0.8))
+    assert found.crowded.all()
+    assert (len(found.first), found.compared, found.largest) == (0, 0, 5000)
+
+
+def test_nothing_to_pair() -> None:
+    found = pair(np.zeros((0, 128), np.uint32), plan(0.8))
+    assert (len(found.first), len(found.crowded), found.largest) == (0, 0, 0)

@@ -1,0 +1,27 @@
+import threading
+
+import pytest
+
+from care_data.fingerprints.threads import count_workers, spread
+
+
+@pytest.mark.parametrize("workers", [1, 2, 7, None])
+def test_spread_covers_all_rows_in_order(workers: int | None) -> None:
+    assert spread(lambda start, stop: (start, stop), 10, 4, workers) == [(0, 4), (4, 8), (8, 10)]
+    assert spread(lambda start, stop: start, 0, 4, workers) == []
+
+
+def test_spread_uses_threads() -> None:
+    meet = threading.Barrier(2, timeout=20)
+    assert len(spread(lambda start, stop: meet.wait(), 2, 1, 2)) == 2
+
+
+def test_spread_passes_errors_on() -> None:
+    with pytest.raises(ZeroDivisionError):
+        spread(lambda start, stop: 1 // (2 - start), 4, 1, 2)
+
+
+def test_count_workers() -> None:
+    assert count_workers(3) == 3
+    assert count_workers(0) == 1
+    assert count_workers() >= 1

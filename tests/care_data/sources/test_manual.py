@@ -1,0 +1,62 @@
+import pytest
+
+from care_data.errors import CareError, Exit
+from care_data.sources import Want, fetch
+
+SOURCE = "manual:https://data.example.org/set/9"
+
+
+def test_it_says_what_to_get_where_from_and_where_to_put_it(tmp_path):
+    wants = [Want("train", SOURCE, "T/{a,b}.jsonl", False, {}), Want("old", "drive:1Ab", "o.zip", False, {})]
+    with pytest.raises(CareError) as caught:
+        fetch(wants, tmp_path)
+    assert caught.value.code == Exit.MANUAL
+    assert str(caught.value) == (
+        f"some files have to be fetched by hand: get T/a.jsonl, T/b.jsonl from https://data.example.org/set/9 into"
+        f" {tmp_path}/manual/data.example.org/set/9; get o.zip from https://drive.google.com/open?id=1Ab into"
+        f" {tmp_path}/drive/1Ab. Then run again; or use --mirror FOLDER, where a folder laid out by source holds them."
+    )
+
+
+@pytest.mark.parametrize("source", ["drive:1Ab", "web:https://books.example.org", "modelscope:o/n@abcdef1"])
+def test_places_not_fetched_from_yet_end_in_one_line(tmp_path, source):
+    with pytest.raises(CareError) as caught:
+        fetch([Want("rows", source, "**/*.csv", False, {})], tmp_path)
+    assert caught.value.code == Exit.MANUAL
+    assert "\n" not in str(caught.value)
+
+
+def test_what_was_put_there_is_taken(tmp_path):
+    for name in ("a", "b"):
+        file = tmp_path / f"manual/data.example.org/set/9/T/{name}.jsonl"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"{}\n")
+    wants = [Want("train", SOURCE, "**/*.jsonl", False, {}), Want("one", SOURCE, "T/a.jsonl", False, {})]
+    result = fetch(wants, tmp_path)
+    assert [(file.name, file.path, file.bytes, file.verified) for file in result.files] == [
+        ("train", "T/a.jsonl", 3, False),
+        ("train", "T/b.jsonl", 3, False),
+        ("one", "T/a.jsonl", 3, False),
+    ]
+
+
+def test_what_was_put_there_wrong_is_an_integrity_error(tmp_path):
+    file = tmp_path / "manual/data.example.org/set/9/a.jsonl"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"wrong")
+    with pytest.raises(CareError, match="pinned is 0000") as caught:
+        fetch([Want("train", SOURCE, "a.jsonl", False, {"a.jsonl": {"sha256": "0" * 64}})], tmp_path)
+    assert caught.value.code == Exit.INTEGRITY
+    assert file.read_bytes() == b"wrong"
+
+
+def test_an_optional_one_may_stay_away(tmp_path, plant, monkeypatch):
+    wants = [Want("train", SOURCE, "**/*.jsonl", True, {})]
+    with pytest.raises(CareError) as caught:
+        fetch(wants, tmp_path / "raw")
+    assert caught.value.code == Exit.MANUAL  # it is all the entry has
+    (tmp_path / "raw/drive/1Ab").mkdir(parents=True)
+    (tmp_path / "raw/drive/1Ab/x").write_bytes(b"x")
+    result = fetch([*wants, Want("other", "drive:1Ab", "x", False, {})], tmp_path / "raw")
+    assert [file.name for file in result.files] == ["other"]
+    assert result.missing == ["train: **/*.jsonl"]
