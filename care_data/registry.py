@@ -6,6 +6,7 @@ folder named in the environment variable CARE_REGISTRY (separated by colons) is 
 
 import difflib
 import os
+import re
 import tomllib
 from dataclasses import dataclass, field
 from functools import cache
@@ -137,6 +138,7 @@ def load_file(path: Path) -> Entry:
     files = {name: _file(name, spec, data["from"]) for name, spec in data["files"].items()}
     specs = {name: _resolve_like(name, data["outputs"], where) for name in data["outputs"]}
     outputs = {name: _output(name, spec, files, language, where) for name, spec in specs.items()}
+    _refuse_leaks(outputs, where)
     return Entry(
         name=path.stem,
         path=path,
@@ -220,6 +222,7 @@ def _output(name: str, spec: dict[str, Any], files: dict[str, File], language: s
         raise CareError(f"{place} has no format", where=where, fix=f'Add format = "sft" (or pt, rw, eval) to {place}.')
     if "shape" not in spec:
         raise CareError(f"{place} has no shape", where=where, fix="Shapes are: document, pair, dialogue, preference.")
+    _check_patterns(place, spec, where)
     joins = [_join(key, table) for key, table in spec.get("join", {}).items()]
     rows = spec.get("rows") or (next(iter(files)) if len(files) == 1 else None)
     for used, key in [(rows, "rows"), *((join.file, f"join.{join.name}.file") for join in joins)]:
@@ -231,6 +234,33 @@ def _output(name: str, spec: dict[str, Any], files: dict[str, File], language: s
     rest = {key: value for key, value in spec.items() if key not in ("format", "join", "rows", "language", "like")}
     language = spec.get("language", language)
     return Output(name=name, format=record_format, rows=str(rows), language=language, joins=joins, **rest)
+
+
+def _refuse_leaks(outputs: dict[str, Output], where: str) -> None:
+    """CareError where a training output takes the same rows as a benchmark one, with nothing to part them."""
+    held = {output.rows: name for name, output in outputs.items() if output.role == "benchmark"}
+    for name, output in outputs.items():
+        parted = output.where or output.unless or any(join.take == "none" for join in output.joins)
+        if output.role == "train" and output.rows in held and not parted:
+            raise CareError(
+                f"outputs.{name} trains on the rows of the benchmark {held[output.rows]!r}",
+                where=where,
+                fix='Part them with where, unless or a join with take = "none".',
+            )
+
+
+def _check_patterns(place: str, spec: dict[str, Any], where: str) -> None:
+    """CareError for a condition or blank that is no regular expression."""
+    tables = [
+        spec.get("where", {}),
+        spec.get("unless", {}),
+        *(j.get("where", {}) for j in spec.get("join", {}).values()),
+    ]
+    for regex in [*spec.get("blank", []), *(regex for table in tables for regex in table.values())]:
+        try:
+            re.compile(regex)
+        except re.error as error:
+            raise CareError(f"{place}: {regex!r} is no regular expression: {error}", where=where) from error
 
 
 def _join(name: str, table: dict[str, Any]) -> Join:

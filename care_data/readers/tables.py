@@ -19,6 +19,9 @@ from care_data.rows import Batch, Collector, Wanted
 MAX_CELL = 100_000
 """Characters a quoted cell may run on; beyond, the quote was never closed and costs its line only."""
 
+_BARE_CR = "\ue00d"
+"""Stands for a bare carriage return while Python's csv reads a record; a character of the private use area."""
+
 
 def read_csv(stream: BinaryIO, file: File, wanted: Wanted) -> Iterator[Batch]:
     """RFC 4180 with a header row, or `columns`; a quote inside an unquoted cell is text. All cells are text.
@@ -114,7 +117,7 @@ def _quoted(text: str, lines: _Lines) -> list[str] | None:
     borrowed: list[tuple[int, str, str]] = []
     while True:
         try:
-            return next(csv.reader(_as_lines(text), strict=True))
+            return _cells(text)
         except csv.Error as error:
             unfinished = "unexpected end of data" in str(error)
         # Only a line with a quote can close the cell, so the others are joined without parsing again.
@@ -132,8 +135,10 @@ def _quoted(text: str, lines: _Lines) -> list[str] | None:
             return None
 
 
-def _as_lines(text: str) -> list[str]:
-    return text.splitlines(keepends=True) if "\r" in text else [part + "\n" for part in text.split("\n")]
+def _cells(text: str) -> list[str]:
+    """Cells of one record. A bare CR is text here, though Python's csv takes it for the end of a row."""
+    lines = [f"{line}\n" for line in text.replace("\r", _BARE_CR).split("\n")]
+    return [cell.replace(_BARE_CR, "\r") for cell in next(csv.reader(lines, strict=True))]
 
 
 def read_parquet(stream: BinaryIO, file: File, wanted: Wanted) -> Iterator[Batch]:
