@@ -8,7 +8,18 @@ from typing import Annotated
 
 import typer
 
-from care_data.console import Bars, complain, print_json, print_result, print_table, result_json, stage_line
+from care_data.console import (
+    HEADER,
+    Bars,
+    catalogue_cells,
+    complain,
+    print_json,
+    print_markdown,
+    print_result,
+    print_table,
+    result_json,
+    stage_line,
+)
 from care_data.errors import CareError, Exit
 
 CATALOGUE, STAGES, RELEASE = "Catalogue", "Stages in order", "Release"
@@ -50,7 +61,10 @@ def _options(
 
 
 @app.command("list", rich_help_panel=CATALOGUE)
-def list_corpora(as_json: Json = False) -> None:
+def list_corpora(
+    as_json: Json = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")] = False,
+) -> None:
     """Every corpus of the registry: name, formats, language, licence, source."""
     from care_data import registry
 
@@ -59,7 +73,7 @@ def list_corpora(as_json: Json = False) -> None:
         {
             "name": entry.name,
             "group": entry.group,
-            "formats": sorted({output.format for output in entry.outputs.values()}),
+            "formats": sorted({output.format for output in entry.outputs.values() if output.role == "train"}),
             "benchmark": any(output.role == "benchmark" for output in entry.outputs.values()),
             "language": sorted({output.language for output in entry.outputs.values()}),
             "license": entry.license["id"],
@@ -72,14 +86,10 @@ def list_corpora(as_json: Json = False) -> None:
     ]
     if as_json:
         print_json({"corpora": rows})
-        return
-    print_table(
-        ["corpus", "formats", "language", "licence", "title"],
-        [
-            [row["name"], " ".join(row["formats"]), " ".join(row["language"]), row["license"], row["title"]]
-            for row in rows
-        ],
-    )
+    elif markdown:
+        print_markdown(HEADER, catalogue_cells(rows))
+    else:
+        print_table(HEADER, catalogue_cells(rows))
 
 
 @app.command(rich_help_panel=CATALOGUE)

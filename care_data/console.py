@@ -129,6 +129,31 @@ class Bars:
             self._bar.stop()
 
 
+HEADER = ["corpus", "formats", "benchmark", "language", "licence", "may be republished", "title"]
+
+
+def catalogue_cells(rows: list[dict[str, Any]]) -> list[list[str]]:
+    """The catalogue's rows as cells under HEADER."""
+    return [
+        [
+            row["name"],
+            " ".join(row["formats"]),
+            "yes" if row["benchmark"] else "",
+            " ".join(row["language"]),
+            row["license"],
+            "yes" if row["redistribute"] else "no",
+            row["title"],
+        ]
+        for row in rows
+    ]
+
+
+def print_markdown(header: list[str], rows: list[list[str]]) -> None:
+    """A Markdown table on stdout."""
+    lines = [header, ["---"] * len(header), *rows]
+    typer.echo("\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines))
+
+
 def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
 

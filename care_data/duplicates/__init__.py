@@ -24,9 +24,10 @@ __all__ = ["DedupeResult", "dedupe"]
 class DedupeResult:
     """What stays, what goes and which records are one.
 
-    kept: per frame its kept rows, unchanged and in order. removed: id, frame (its number), reason (exact_duplicate,
-    near_duplicate), keeper (id of a kept record: the most alike), keeper_frame, jaccard (of keys, the smallest of the groups), in the
-    order of the input. clusters: keeper, size, members (ids, the keeper first). report: settings, chances and counts.
+    kept: per frame its kept rows, unchanged and in order. removed, in the order of the input: id, frame (its number),
+    reason (exact_duplicate, near_duplicate), keeper and keeper_frame (a kept record), jaccard (of the keys, the
+    smallest of the groups). clusters: keeper, size, members (ids, the keeper first). report: settings, the chance to
+    miss a pair, and counts.
     """
 
     kept: "list[pl.DataFrame]"

@@ -184,7 +184,7 @@ def test_texts_as_by_brute_force(texts: pl.DataFrame, threshold: float) -> None:
     result = dedupe([texts], threshold)
     assert told(result) == brute_force(rows_of(texts), threshold)
     assert result.report["exact_duplicate"] > 20
-    assert result.report["near_duplicate"] > 50
+    assert result.report["near_duplicate"] > 40
 
 
 def test_pairs_as_by_brute_force(pairs: pl.DataFrame) -> None:
@@ -311,6 +311,24 @@ def test_preferences_differ_by_their_rejected_answer() -> None:
         "rejected": ["喝酒", "熬夜", "喝酒！"],
     }
     assert dedupe([pl.DataFrame(rows)]).removed.select("id", "keeper").rows() == [(1, 3)]
+
+
+def test_words_that_come_in_every_group_hide_no_pair() -> None:
+    # Each group is 46/56 alike; were the union not tagged by group it would be 46/76 alike, and most pairs missed.
+    rng = random.Random(2)
+    prefer = ("instruction", "chosen", "rejected")
+
+    def write(length: int) -> str:
+        return "".join(chr(rng.randrange(0x4E00, 0x9000)) for _ in range(length))
+
+    words = [write(50) for _ in range(60)]
+    rows = [
+        {"id": f"{at}/{copy}", **{name: word + write(5) for name in prefer}}
+        for at, word in enumerate(words)
+        for copy in "ab"
+    ]
+    expected = {f"{at}/b": (f"{at}/a", 46 / 56) for at in range(60)}
+    assert told(dedupe([pl.DataFrame(rows)])) == expected
 
 
 def test_empty_short_and_repeated_texts() -> None:

@@ -6,7 +6,7 @@ import polars as pl
 from care_data.fingerprints.normalisation import Texts, pack
 from care_data.fingerprints.prefixes import Sets, arrange
 
-OWN = ["abcdefgh", "ijklmnopq", "rstuvwxyzabc", "12", ""]
+OWN = ["abcdefgh", "ijklmnopq", "rstuvwxyzabc", "12", "", "abababababab"]
 SHARED = "头痛三天伴有恶心呕吐需要做什么检查"
 
 
@@ -25,8 +25,8 @@ def grams(text: str) -> set[str]:
 
 
 def test_sets_are_sorted_without_repeats_and_in_place() -> None:
-    sets = arrange(np.arange(5, dtype=np.int32), read, 2)
-    assert len(sets.starts) == 11
+    sets = arrange(np.arange(6, dtype=np.int32), read, 2)
+    assert len(sets.starts) == 13
     for record, own in enumerate(OWN):
         assert len(part(sets, record, 0)) == len(grams(own + SHARED))
         assert len(part(sets, record, 1)) == len(grams(own))
