@@ -16,9 +16,6 @@ MARK = r",;?!\"'，。；：？！、…“”‘’~～—"
 """Punctuation that may differ between two sayings of the same sentence; not - + . :, which are part of
 results (HBsAg-, 3.5, 1:80)."""
 
-WIDE_WORD = "０-９Ａ-Ｚａ-ｚ"
-"""Full-width digits and letters."""
-
 ODD_SPACE = r"\t\u{A0}\u{1680}\u{2000}-\u{200A}\u{202F}\u{205F}\u{3000}"
 """Every space inside a line but the plain one: tab, no-break, ideographic and their like."""
 

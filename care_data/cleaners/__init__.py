@@ -85,12 +85,12 @@ def lift(cleaner: Cleaner, depth: int) -> Cleaner:
     return lambda column: column.list.eval(lift(cleaner, depth - 1)(pl.element()))
 
 
-def text_depth(dtype: pl.DataType) -> int | None:
+def text_depth(dtype: pl.DataType | pl.datatypes.DataTypeClass) -> int | None:
     """How many lists deep the texts of this type lie: 0 for a string, None where there are none."""
-    depth = 0
-    while isinstance(dtype, pl.List):
-        dtype, depth = dtype.inner, depth + 1
-    return depth if dtype == pl.String else None
+    if isinstance(dtype, pl.List):
+        inner = text_depth(dtype.inner)
+        return None if inner is None else inner + 1
+    return 0 if dtype == pl.String else None
 
 
 def count_tag(texts: pl.Series, tag: str) -> int:

@@ -4,7 +4,7 @@ import polars as pl
 
 PHRASES = (
     r"[（(【\[]?图片因隐私问题无法显示[）)】\]]?[。！!]?",  # stands for a photo the patient sent
-    r"(?:非常)?感谢医生为我快速解答(?:[—―–－-]{1,6}(?:该|点击)?)?[。！!.]?",  # the form's own closing, cut by its button
+    r"(?:非常)?感谢医生为我快速解答(?:[—―–－-]{1,6}(?:该|点击)?)?[。！!.]?",  # the form's own closing
     r"(?:^|[，,])?欢迎您?下次再来?咨询[。！!～~]?",
     r"(?m)真情寄语[:：]?\s*$",  # a section mark with nothing under it
 )

@@ -17,25 +17,27 @@ BREAKS = (
     "footer nav aside main figure figcaption form fieldset center html head body title"
 )
 INLINE = (
-    "span font strong em big small sub sup strike del ins img button select option textarea label iframe embed param "
-    "video audio source canvas svg path link meta base noscript td th col colgroup code kbd samp tt cite abbr acronym "
-    "mark nobr wbr o:p st1:[a-z]+"
+    "span font strong em big small sub sup strike del ins img button select option textarea label iframe embed video "
+    "audio canvas svg noscript td th col colgroup code kbd samp tt cite abbr acronym mark nobr wbr o:p st1:[a-z]+"
 )
 LETTERS = "abisuq"
 """One-letter names are variables too (若a<b>c): without attributes they go only where the text closes them."""
+
+ATTRIBUTED = "area base input link map meta object param path source"
+"""In HTML these never stand without attributes; where they do, they are somebody's placeholder."""
 
 FLAGS = "alt async checked compact controls defer disabled hidden multiple noshade nowrap readonly required selected"
 """Attributes that stand without a value; any other word would make <p value> a tag."""
 
 VALUED = r"""\s+[a-z@:_][\w:.-]*\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'<>]+)"""
 ATTRIBUTES = rf"(?:{VALUED}|\s+(?:{FLAGS.replace(' ', '|')}))*\s*/?"
-TARGET = r"\s*(?i:https?[:：]//|ftp://|www\.|mailto:|tel:)(?:[^\s()]|\([^\s()]*\))*(?:\s+\"[^\"]*\")?\s*"
+TARGET = r"\s*(?i:https?[:：]//|ftp://|www\.|mailto:|tel:|\[URL\])(?:[^\s()]|\([^\s()]*\))*(?:\s+\"[^\"]*\")?\s*"
 REFERENCE = re.compile(r"&#(?:[0-9]{1,7}|[xX][0-9a-fA-F]{1,6});")
 NAMED = {f"&{name}": value for name, value in html5.items() if name.endswith(";")}
 
 
 def raised() -> dict[str, str]:
-    """"<sup>9</sup>" -> "⁹" for numbers up to 99 and charges: without it 10<sup>9</sup>/L would become 109/L."""
+    """Table of <sup>9</sup> to ⁹, numbers up to 99 and charges; without it 10<sup>9</sup>/L would become 109/L."""
     high = str.maketrans("0123456789+-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻")
     numbers = [str(number) for number in range(100)]
     signed = [form.format(number) for number in numbers for form in ("{}", "-{}", "−{}", "+{}", "{}+", "{}-")]
@@ -75,7 +77,8 @@ def strip_tags(text: pl.Expr) -> pl.Expr:
     )
     for letter in LETTERS:
         text = text.str.replace_all(rf"(?is)<{letter}>(.*?)</{letter}\s*>", "${1}")
-    return text.str.replace_all(rf"(?i)<[{LETTERS}]{VALUED}{ATTRIBUTES}>|</[{LETTERS}]\s*>", "")
+    names = rf"(?:[{LETTERS}]|{ATTRIBUTED.replace(' ', '|')})"
+    return text.str.replace_all(rf"(?i)<{names}{VALUED}{ATTRIBUTES}>|</{names}\s*>", "")
 
 
 def unescape(text: pl.Expr) -> pl.Expr:

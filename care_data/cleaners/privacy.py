@@ -27,8 +27,9 @@ RECORD_VALUE = r"[A-Za-z]{0,4}-?[0-9](?:[-/／]?[0-9]){3,19}"
 
 KEPT = (
     r"(?i:doi)[:：]?\s*10\.[^\s\p{Han}，。；]+|10\.[0-9]{4,9}/[^\s\p{Han}，。；]+"
-    r"|(?:(?i:pmid|pmcid|pmc|isbn|issn|nct|chictr|gtin|ean|upc|lot|sn)|国药准字|国药证字|文号|注册证|许可证|条形?码"
-    r"|二维码|追溯码|批[号次]|货号|编[号码]|订单|单号|流水)号?[-\s:：#.是为]*[A-Za-z]{0,8}[-\s]?[0-9][-0-9]*"
+    r"|(?:(?i:pmid|pmcid|pmc|isbn|issn|nct|chictr|gtin|ean|upc|lot|sn|(?:file|case|order|item) id)"
+    r"|国药准字|国药证字|文号|注册证|许可证|条形?码|二维码|追溯码|批[号次]|货号|编[号码]|订单|单号|流水)"
+    r"号?[-\s:：#.是为]*[A-Za-z]{0,8}[-\s]?[0-9][-0-9]*"
     r"|[0-9]{11}\s*(?:/\s*[mMμu]?[lL]|个|拷贝|元|人|例|次/|IU|U/|(?i:copies|cfu|cells))"
 )
 """Numbers as long as a phone's that are none: papers, approvals, lots, bar codes, counts."""
@@ -43,13 +44,16 @@ MOBILE = (
 )
 AREA = r"0(?:10|2[0-9]|[3-9][0-9]{2})"
 LOCAL = r"[2-9][0-9]{6,7}"
+NORTH_AMERICA = r"(?:[2-9](?:[0-8][1-9]|[1-8]0)|800)"
+"""Area codes: none is a round hundred, so 200-300-4000 units are no number."""
+
 LANDLINE = (
     rf"(?:[（(]{AREA}[）)]\s?|{AREA}[-—－–‐ ]){LOCAL}(?:\s?(?:转|-|－|(?i:ext\.?))\s?[0-9]{{1,6}})?(?:[/、]{LOCAL})*"
     r"|[48]00[-－](?:[0-9]{3}[-－]?[0-9]{4}|[0-9]{4}[-－]?[0-9]{3})"
-    r"|(?:[+]?1[- .])?(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}-)[2-9][0-9]{2}-[0-9]{4}"  # North America
+    rf"|(?:[+]?1[- .])?(?:\({NORTH_AMERICA}\) ?|{NORTH_AMERICA}-)[2-9][0-9]{{2}}-[0-9]{{4}}"
 )
 DESK = r"(?:电话|座机|热线|传真|致电|拨打|(?i:(?-u:\b)(?:tel|fax)))(?:号码?|咨询|热线)?\s*(?:[:：.]|是|为)?\s*"
-DESK_VALUE = rf"(?:{AREA}{LOCAL}|{LOCAL}|[48]00[- ]?[0-9]{{3,4}}[- ]?[0-9]{{3,4}})"
+DESK_VALUE = rf"(?:{AREA}{LOCAL}|(?:2[1-9]|[3-9][0-9])[0-9]{{5,6}}|[48]00[- ]?[0-9]{{3,4}}[- ]?[0-9]{{3,4}})"
 
 IDENTITY = re.compile(
     r"(?<![0-9A-Za-z])[1-9][0-9]{5}[ -]?(?:18|19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[ -]?"
@@ -69,7 +73,7 @@ def mask_privacy(text: pl.Expr) -> pl.Expr:
     Of a keyword and its value ("住院号：109285") only the value goes. A mobile number given as a WeChat or QQ name is
     a phone. Names of people and addresses stay.
     """
-    hot = pl.when(text.str.contains(HOT)).then(text)
+    hot: pl.Expr = pl.when(text.str.contains(HOT)).then(text)
     for step in (mask_email, mask_record, mask_identity, mask_mobile, mask_landline, mask_wechat, mask_qq):
         hot = step(hot)
     return pl.coalesce(hot, text)

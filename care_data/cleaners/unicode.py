@@ -21,8 +21,8 @@ def folded() -> dict[str, str]:
     """The table: full-width letters and digits to ASCII, Kangxi radicals to the characters they look like, units."""
     words = [chr(code) for code in range(0x21, 0x7F) if chr(code).isalnum()]
     wide = {chr(ord(word) + 0xFEE0): word for word in words}
-    radicals = {chr(code): unicodedata.normalize("NFKC", chr(code)) for code in (*range(0x2F00, 0x2FD6), 0x2E9F, 0x2EF3)}
-    return wide | radicals | UNITS
+    radicals = [*map(chr, range(0x2F00, 0x2FD6)), "\u2e9f", "\u2ef3"]
+    return wide | {radical: unicodedata.normalize("NFKC", radical) for radical in radicals} | UNITS
 
 
 FOLDED = folded()

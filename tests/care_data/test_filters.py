@@ -11,6 +11,7 @@ from care_data.errors import CareError, Exit
 from care_data.filters import RULES, reason
 
 DEFAULTS = tomllib.loads((Path(__file__).parents[2] / "registry" / "_defaults.toml").read_text("utf-8"))
+PT = {"text": "足够长的一段医学文字，共十多个字。"}
 SFT = {"instruction": "头痛怎么办？", "input": "", "output": "多休息。"}
 RW = {"instruction": "头痛怎么办？", "input": "", "chosen": "多休息。", "rejected": "不知道。"}
 EVAL = {"question": "首选药物是？", "answer": "A", "explanation": ""}
@@ -18,8 +19,8 @@ EVAL = {"question": "首选药物是？", "answer": "A", "explanation": ""}
 
 def why(format: str, **fields: str | None) -> str | None:
     """The reason a record of this format gets under the default limits."""
-    base: dict[str, Any] = {"pt": {"text": "足够长的一段医学文字，共十多个字。"}, "sft": SFT, "rw": RW, "eval": EVAL}[format]
-    record = base | fields
+    bases: dict[str, dict[str, Any]] = {"pt": PT, "sft": SFT, "rw": RW, "eval": EVAL}
+    record = bases[format] | fields
     frame = pl.DataFrame([record], schema=dict.fromkeys(record, pl.String))
     return frame.select(reason(format, DEFAULTS["filters"][format]))["reason"].item()
 
@@ -100,5 +101,5 @@ def test_unknown_names() -> None:
         reason("pt", {"to_short": 3})
     assert str(caught.value) == "filters.pt: no filter is called 'to_short'. Rules of pt: blank_text, too_short."
     assert caught.value.code == Exit.USAGE
-    with pytest.raises(CareError, match="no filters for the format 'dpo'. Known formats: pt, sft, rw, eval."):
+    with pytest.raises(CareError, match=r"no filters for the format 'dpo'\. Known formats: pt, sft, rw, eval\."):
         reason("dpo", {})
