@@ -145,11 +145,15 @@ def _fetch_want(run: _Run, want: Want, place: Place) -> tuple[list[Fetched], lis
     origin = _pick(run, place)
     files: list[Fetched] = []
     gone: list[str] = []
+    seen: set[str] = set()
     for pattern in expand_braces(want.path):
         paths = _resolve(run, want, place, origin, check_path(pattern))
         if not paths:
             gone.append(pattern)
         for path in paths:
+            if path in seen:
+                continue  # two alternatives of a brace may name one file
+            seen.add(path)
             try:
                 files.append(_fetch_file(run, want, place, origin, check_path(path)))
             except Absent:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import httpx2
 
 MIRROR = "Use --mirror FOLDER where there is no network."
-PASSING = {408, 425, 429, 500, 502, 503, 504}
+PASSING = {408, 425, 429}
 REDIRECTS = {301, 302, 303, 307, 308}
 
 
@@ -104,7 +104,7 @@ def judge(response: "httpx2.Response", url: "httpx2.URL") -> None:
             fix="Log in there or accept its terms and give a token; or fetch it by hand and use --mirror FOLDER.",
             code=Exit.MANUAL,
         )
-    if status in PASSING:
+    if status in PASSING or status >= 500:
         raise Passing(f"the host answers {status}", wait=_retry_after(response.headers.get("retry-after", "")))
     finding = "the host's hourly limit is used up" if spent else "the host answers"
     raise CareError(f"{where}: {finding} ({status})", fix=f"Try again later. {MIRROR}", code=Exit.NETWORK)

@@ -49,6 +49,22 @@ class Limits:
     answer: int = 64 << 20  # of a listing
 
 
+class Pace:
+    """A body's speed. `add` raises Passing when a whole window was slower than the floor."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits, self._since, self._got = limits, time.monotonic(), 0
+
+    def add(self, size: int) -> None:
+        """Count bytes that just came."""
+        self._got += size
+        passed = time.monotonic() - self._since
+        if passed >= self._limits.window:
+            if self._got < self._limits.floor * passed:
+                raise Passing(f"the host sends fewer than {self._limits.floor} bytes a second")
+            self._since, self._got = time.monotonic(), 0
+
+
 class Session:
     """One fetch's conversation. progress: called with upstream path, bytes there, bytes in all if known.
 
@@ -107,9 +123,10 @@ class Session:
 
         def read() -> tuple[Any, str]:
             with self.open(url, token=token) as response:
-                body = bytearray()
+                body, pace = bytearray(), Pace(self.limits)
                 for chunk in response.iter_bytes():
                     body += chunk
+                    pace.add(len(chunk))
                     if len(body) > self.limits.answer:
                         raise CareError(f"{address(url)}: the listing is longer than {self.limits.answer} bytes")
                 return json.loads(body), response.links.get("next", {}).get("url", "")
@@ -180,9 +197,10 @@ class Session:
         if isinstance(answer, httpx2.RequestError):
             if is_certificate(answer):
                 raise refuse(httpx2.URL(url), f"its certificate is not trusted ({cause(answer)})") from answer
-            if isinstance(answer, httpx2.ConnectError | httpx2.TimeoutException | httpx2.ProxyError):
+            if isinstance(answer, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.ProxyError):
                 raise Passing(f"no connection ({cause(answer)})", heard=False) from answer
-            raise Passing(f"no answer ({cause(answer)})") from answer
+            silent = isinstance(answer, httpx2.TimeoutException)
+            raise Passing(f"no answer ({cause(answer)})", heard=not silent) from answer
         if isinstance(answer, Exception):
             raise answer
         return answer

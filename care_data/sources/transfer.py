@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from care_data.errors import CareError, Exit
 from care_data.sources.checksums import CHUNK, Pin, Received, measure
 from care_data.sources.partials import Partial
 from care_data.sources.replies import Passing, address
-from care_data.sources.session import Limits, Session
+from care_data.sources.session import Pace, Session
 
 if TYPE_CHECKING:
     import httpx2
@@ -177,19 +176,3 @@ def _look(part: Partial, head: bytes, path: str, where: str, kind: str) -> None:
     except CareError:
         part.drop()
         raise
-
-
-class Pace:
-    """A body's speed. `add` raises Passing when a whole window was slower than the floor."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits, self._since, self._got = limits, time.monotonic(), 0
-
-    def add(self, size: int) -> None:
-        """Count bytes that just came."""
-        self._got += size
-        passed = time.monotonic() - self._since
-        if passed >= self._limits.window:
-            if self._got < self._limits.floor * passed:
-                raise Passing(f"the host sends fewer than {self._limits.floor} bytes a second")
-            self._since, self._got = time.monotonic(), 0

@@ -77,7 +77,8 @@ class Handler(BaseHTTPRequestHandler):
         etag = fault.get("etag", page.etag)
         headers = {"Content-Type": page.kind, "ETag": etag, **page.headers}
         asked = self.headers.get("Range")
-        if asked and self.headers.get("If-Range", etag) == etag and not fault.get("ignore_range"):
+        same = self.headers.get("If-Range", etag) == etag or fault.get("ignore_if_range")
+        if asked and same and not fault.get("ignore_range"):
             at = int(asked.removeprefix("bytes=").removesuffix("-"))
             if at >= len(body):
                 return self.answer(416, b"", {"Content-Range": f"bytes */{len(body)}"})
@@ -92,7 +93,7 @@ class Handler(BaseHTTPRequestHandler):
         if fault.get("chunked"):
             return self.send(b"%x\r\n%s\r\n0\r\n\r\n" % (len(piece), piece))
         if "drip" in fault:
-            return self.drip(piece, fault["drip"])
+            return self.drip(piece, fault["drip"], fault.get("size", 1))
         self.send(piece[: fault.get("cut", len(piece))])
         if "stall" in fault:
             time.sleep(fault["stall"])
@@ -115,9 +116,9 @@ class Handler(BaseHTTPRequestHandler):
         with self.server.lock:
             self.server.sent += len(piece)
 
-    def drip(self, piece: bytes, pause: float) -> None:
-        for at in range(len(piece)):
-            self.send(piece[at : at + 1])
+    def drip(self, piece: bytes, pause: float, size: int = 1) -> None:
+        for at in range(0, len(piece), size):
+            self.send(piece[at : at + size])
             time.sleep(pause)
 
     def hang_up(self) -> None:

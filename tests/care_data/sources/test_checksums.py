@@ -18,8 +18,15 @@ def test_a_pin_is_read_in_lower_case():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"sha256": "a" * 63}, {"git": "g" * 40}, {"bytes": 7}, {"md5": "a" * 32}, {"git": GIT, "bytes": -1}]
-    + [{"git": GIT, "bytes": True}, {"git": GIT, "size": 3}],
+    [
+        {"sha256": "a" * 63},
+        {"git": "g" * 40},
+        {"bytes": 7},
+        {"md5": "a" * 32},
+        {"git": GIT, "bytes": -1},
+        {"git": GIT, "bytes": True},
+        {"git": GIT, "size": 3},
+    ],
 )
 def test_a_misspelt_pin_is_an_error(wrong):
     with pytest.raises(CareError, match="the checksum of 'x' is misspelt"):

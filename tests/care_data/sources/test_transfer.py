@@ -2,6 +2,7 @@ import gzip
 import hashlib
 import os
 import time
+from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
 
@@ -17,8 +18,8 @@ from care_data.sources.transfer import download
 
 BODY = bytes(range(256)) * 1200  # 307,200 bytes
 SHA = hashlib.sha256(BODY).hexdigest()
-GIT = hashlib.sha1(b"blob %d\0" % len(BODY) + BODY).hexdigest()
-QUICK = Limits(connect=2, head=0.6, stall=0.3, window=0.4, floor=1024, pause=0.01, longest_pause=0.05)
+GIT = hashlib.sha1(b"blob %d\0" % len(BODY) + BODY, usedforsecurity=False).hexdigest()
+QUICK = Limits(pause=0.01, longest_pause=0.05)
 
 
 def take(raw: Path, url: str, pin: Pin | None = None, **settings) -> Received:
@@ -107,6 +108,21 @@ def test_another_file_under_a_new_etag_is_not_joined_to_the_old_one(server, tmp_
     assert (tmp_path / "x").read_bytes() == b"new" * 1000
 
 
+def test_a_host_that_does_not_heed_if_range_is_not_believed(server, tmp_path):
+    other = b"z" * len(BODY)
+    rude = {"ignore_if_range": True, "etag": '"two"', "body": other}
+    url = server.put("/a", BODY, faults=[{"cut": 1000}, rude])
+    take(tmp_path, url)
+    assert (tmp_path / "x").read_bytes() == BODY
+    assert [headers.get("range") for headers in server.asked("/a")] == [None, "bytes=1000-", None]
+
+
+def test_another_address_starts_from_nothing(server, tmp_path):
+    fail(tmp_path, server.put("/a", BODY, faults=[{"cut": 1000}] * 5))
+    take(tmp_path, server.put("/b", b"z" * len(BODY)))
+    assert (tmp_path / "x").read_bytes() == b"z" * len(BODY)
+
+
 def test_a_file_pieced_together_wrong_is_fetched_once_more(server, tmp_path):
     url = server.put("/a", BODY, faults=[{"cut": 1000, "body": b"z" * len(BODY)}])
     assert take(tmp_path, url, Pin(SHA)).sha256 == SHA
@@ -144,7 +160,7 @@ def test_longer_than_pinned_stops_early(server, tmp_path):
     endless = server.put("/b", BODY, faults=[{"drip": 0.0, "no_length": True}])
     began = time.monotonic()
     assert fail(tmp_path, endless, Pin(SHA, "", 2000)).code == Exit.INTEGRITY
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize("fault", [{"chunked": True}, {"no_length": True}])
@@ -178,7 +194,7 @@ def test_gzip_in_transit_is_taken_off(server, tmp_path):
     assert [headers.get("range") for headers in server.asked("/a")] == [None, None]
 
 
-@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 522])
 def test_passing_trouble_is_waited_out(server, tmp_path, status):
     take(tmp_path, server.put("/a", BODY, faults=[{"status": status}, {"status": status}]))
     assert len(server.log) == 3
@@ -191,7 +207,7 @@ def test_retry_after_is_capped(server, tmp_path, after):
     fault = {"status": 503, "headers": {"Retry-After": after.encode().decode("latin-1")}}
     began = time.monotonic()
     take(tmp_path, server.put("/a", BODY, faults=[fault, fault]))
-    assert time.monotonic() - began < 1  # the cap is 0.05 s here, 60 s by default
+    assert time.monotonic() - began < 5  # the cap is 0.05 s here, 60 s by default
     assert Limits().longest_pause == 60
 
 
@@ -199,7 +215,7 @@ def test_retry_after_is_waited_for(server, tmp_path):
     fault = {"status": 429, "headers": {"Retry-After": "1"}}
     began = time.monotonic()
     take(tmp_path, server.put("/a", BODY, faults=[fault]), limits=Limits(pause=0.01))
-    assert 1 <= time.monotonic() - began < 2
+    assert 1 <= time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize(
@@ -223,10 +239,10 @@ def test_a_spent_limit_is_not_a_login(server, tmp_path):
 
 
 def test_a_stall_is_cut_off_and_resumed(server, tmp_path):
-    url = server.put("/a", BODY, faults=[{"length": len(BODY), "cut": 70000, "stall": 3}])
+    url = server.put("/a", BODY, faults=[{"length": len(BODY), "cut": 70000, "stall": 20}])
     began = time.monotonic()
-    take(tmp_path, url)
-    assert time.monotonic() - began < 2
+    take(tmp_path, url, limits=replace(QUICK, stall=0.3))
+    assert time.monotonic() - began < 10
     assert (tmp_path / "x").read_bytes() == BODY
     assert server.asked("/a")[1]["range"] == "bytes=70000-"
 
@@ -234,8 +250,8 @@ def test_a_stall_is_cut_off_and_resumed(server, tmp_path):
 def test_a_dribble_is_cut_off_and_resumed(server, tmp_path):
     url = server.put("/a", BODY, faults=[{"drip": 0.05}])
     began = time.monotonic()
-    take(tmp_path, url)
-    assert time.monotonic() - began < 2
+    take(tmp_path, url, limits=replace(QUICK, window=0.4))
+    assert time.monotonic() - began < 10
     assert (tmp_path / "x").read_bytes() == BODY
     assert server.asked("/a")[1]["range"].startswith("bytes=")
 
@@ -243,10 +259,10 @@ def test_a_dribble_is_cut_off_and_resumed(server, tmp_path):
 def test_slow_headers_are_cut_off(server, tmp_path):
     url = server.put("/a", BODY, faults=[{"slow_head": 0.05}, {"slow_head": 0.05}])
     began = time.monotonic()
-    error = fail(tmp_path, url)
+    error = fail(tmp_path, url, limits=replace(QUICK, head=0.6))
     assert error.code == Exit.NETWORK
     assert "no answer within 0.6 s" in str(error)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
 
 
 @pytest.mark.parametrize(
@@ -257,7 +273,7 @@ def test_slow_headers_are_cut_off(server, tmp_path):
         ("data:text/plain,hello", "'data:'"),
         ("/loop", "more than 10 redirects"),
         ("", "redirects to"),
-        ("http://[", "Invalid URL in location header"),
+        ("http://a:port/", "not a URL"),
     ],
 )
 def test_redirects_are_looked_at(server, tmp_path, location, finding):
@@ -346,9 +362,9 @@ def test_a_dead_network_is_told_in_20_seconds(tmp_path, monkeypatch):
 
     monkeypatch.setattr(socket, "create_connection", lambda *_, **__: time.sleep(5))
     began = time.monotonic()
-    error = fail(tmp_path, "http://192.0.2.1/a", limits=Limits(connect=0.3, pause=0.01))
+    error = fail(tmp_path, "http://192.0.2.1/a", limits=replace(QUICK, connect=0.3))
     assert "no connection within 0.3 s" in str(error)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 4
     whole = Limits()
     assert whole.blind_tries * whole.connect + whole.pause * 1.5 < 20
 
