@@ -1,7 +1,6 @@
 """What a raw folder holds, written down in fetched.json, so that a second run need not read a byte of it."""
 
 import json
-import os
 import re
 import time
 from dataclasses import asdict, dataclass, fields
@@ -9,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from care_data.sources.checksums import Pin, Received, measure
-from care_data.sources.partials import lock_folder, write_whole
+from care_data.sources.partials import lock_folder
+from care_data.store import write_json
 
 NAME = "fetched.json"
 FOUND = "found"
@@ -91,8 +91,7 @@ class Ledger:
                 "files": {local: asdict(line) for local, line in (lines | self._lines).items()},
                 "listings": listings | self._listings,
             }
-            text = json.dumps(content, ensure_ascii=False, sort_keys=True, indent=1) + os.linesep
-            write_whole(self.raw / NAME, text.encode())
+            write_json(self.raw / NAME, content)
         self._changed, self._saved = False, time.monotonic()
 
     def _load(self) -> tuple[dict[str, Line], dict[str, list[str]]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from care_data.errors import CareError, Exit
+from care_data.store import flush, write_json
 
 FOLDER = ".partial"  # below the raw folder: one file system, so the rename is atomic; never part of a mirror
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -60,7 +61,7 @@ class Partial:
 
     def write_state(self, state: dict[str, Any]) -> None:
         """Note what the bytes to come belong to: before the first of them, or a kill leaves bytes of unknown origin."""
-        write_whole(self.state, json.dumps(state, sort_keys=True).encode())
+        write_json(self.state, state)
 
     def keep(self, target: Path) -> None:
         """Make the bytes durable and give them their final name."""
@@ -68,7 +69,7 @@ class Partial:
         target.parent.mkdir(parents=True, exist_ok=True)
         self.state.unlink(missing_ok=True)
         os.replace(self.path, target)
-        sync_folder(target.parent)
+        flush(target.parent)
 
 
 @contextmanager
@@ -89,29 +90,6 @@ def sweep(raw: Path) -> None:
     """Remove the folder of partial files if nothing is on its way."""
     with suppress(OSError):
         (raw / FOLDER).rmdir()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a small file at once or not at all. The caller holds a lock, so one temporary name is enough."""
-    temporary = path.with_name(f"{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename inside the folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -1,9 +1,7 @@
 import os
 import threading
 
-import pytest
-
-from care_data.sources.partials import FOLDER, hold, sweep, write_whole
+from care_data.sources.partials import FOLDER, hold, sweep
 
 
 def test_who_waits_for_a_file_never_writes_into_the_finished_one(tmp_path):
@@ -56,16 +54,3 @@ def test_a_state_that_cannot_be_read_is_none(tmp_path):
             part.state.write_bytes(content)
             assert part.read_state() == {}
         part.drop()
-
-
-def test_a_small_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):
-    write_whole(tmp_path / "f", b"old")
-
-    def fail(*_: object) -> None:
-        raise OSError(5, "Input/output error")
-
-    monkeypatch.setattr("care_data.sources.partials.os.fsync", fail)
-    with pytest.raises(OSError, match="Input/output"):
-        write_whole(tmp_path / "f", b"new")
-    assert (tmp_path / "f").read_bytes() == b"old"
-    assert os.listdir(tmp_path) == ["f"]
