@@ -13,11 +13,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from care_data.errors import CareError, Exit
-from care_data.records import require
+from care_data.records import require, text_columns
 from care_data.resources import resource_folder
 
 DEFAULTS = "_defaults"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,9 @@ class File:
     member: str | None = None
     columns: list[str] | None = None
     at: str | None = None
+    start: str | None = None
+    sections: dict[str, str] = field(default_factory=dict)
+    literals: list[str] = field(default_factory=list)
     optional: bool = False
 
 
@@ -67,6 +74,7 @@ class Output:
     opening: str | None = None
     turns: dict[str, str] | None = None
     roles: dict[str, str] = field(default_factory=dict)
+    options: str | None = None
     compare: list[str] | None = None
     expect: int | None = None
     clean: list[str] = field(default_factory=list)
@@ -113,15 +121,17 @@ def folders() -> list[Path]:
 
 def names() -> list[str]:
     """Names of all entries, sorted."""
-    found = {path.stem for folder in folders() for path in folder.glob("*.toml")}
-    return sorted(name for name in found if not name.startswith("_"))
+    found = {path for folder in folders() for path in folder.glob("*.toml") if not path.name.startswith("_")}
+    for path in sorted(found):
+        check_name(path)
+    return sorted({path.stem for path in found})
 
 
 def load(name: str) -> Entry:
     """The entry of that name; CareError with the nearest name where there is none, or where it breaks its schema."""
-    for folder in folders():
+    for folder in folders() if _NAME.fullmatch(name) else ():
         path = folder / f"{name}.toml"
-        if path.is_file() and not name.startswith("_"):
+        if path.is_file():
             return load_file(path)
     known = sorted({*names(), *groups()})
     nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
@@ -129,9 +139,17 @@ def load(name: str) -> Entry:
     raise CareError(f"no corpus named {name!r}", fix=f"{hint}`care-data list` shows all.", code=Exit.USAGE)
 
 
+def check_name(path: Path) -> None:
+    """Raise CareError where an entry's file is named as no corpus can be: its name is a folder's and part of ids."""
+    if not _NAME.fullmatch(path.stem):
+        fix = "Begin with a letter or digit, go on with these, _ and -, up to 60 in all."
+        raise CareError(f"{path.stem!r} cannot name a corpus", where=repr(path.parent.name)[1:-1], fix=fix)
+
+
 def load_file(path: Path) -> Entry:
     """The entry a TOML file holds, checked against schemas/corpus.schema.json and for names that do not exist."""
     where = f"{path.parent.name}/{path.name}"
+    check_name(path)
     data = _read_toml(path, where)
     require("corpus", data, where)
     language = data.get("language", "zh")
@@ -221,8 +239,9 @@ def _output(name: str, spec: dict[str, Any], files: dict[str, File], language: s
     if record_format not in ("pt", "sft", "rw", "eval"):
         raise CareError(f"{place} has no format", where=where, fix=f'Add format = "sft" (or pt, rw, eval) to {place}.')
     if "shape" not in spec:
-        raise CareError(f"{place} has no shape", where=where, fix="Shapes are: document, pair, dialogue, preference.")
+        raise CareError(f"{place} has no shape", where=where, fix="Shapes are: document, pair, dialogue, preference, choice.")
     _check_patterns(place, spec, where)
+    _check_fields(place, spec, record_format, where)
     joins = [_join(key, table) for key, table in spec.get("join", {}).items()]
     rows = spec.get("rows") or (next(iter(files)) if len(files) == 1 else None)
     for used, key in [(rows, "rows"), *((join.file, f"join.{join.name}.file") for join in joins)]:
@@ -258,9 +277,30 @@ def _check_patterns(place: str, spec: dict[str, Any], where: str) -> None:
     ]
     for regex in [*spec.get("blank", []), *(regex for table in tables for regex in table.values())]:
         try:
-            re.compile(regex)
-        except re.error as error:
-            raise CareError(f"{place}: {regex!r} is no regular expression: {error}", where=where) from error
+            pl.select(pl.lit("").str.contains(f"^(?s:{regex})$"))
+        except pl.exceptions.ComputeError as error:
+            reason = str(error).partition("\nerror: ")[2].partition("\n")[0]
+            problem = f"{place}: {regex!r} is no regular expression: {reason}"
+            raise CareError(problem, where=where, fix="Rust's regex is used: no look-around.") from error
+
+
+def _check_fields(place: str, spec: dict[str, Any], record_format: str, where: str) -> None:
+    """CareError for a field the records would not hold, and for turns whose speakers no role is given."""
+    made = {"history", "options", "output" if record_format == "rw" else "", "input" if _is_dialogue(spec) else ""}
+    known = [name for name in text_columns(record_format, ("system",)) if name not in made]
+    for name in spec.get("fields", {}):
+        if name not in known:
+            problem = f"{place}.fields.{name} has no place in a {spec['shape']} of the format {record_format}"
+            raise CareError(problem, where=where, fix=f"Fields are: {', '.join(known)}.")
+    turns = spec.get("turns", {})
+    if ("marks" in turns or "speaker" in turns) and "roles" not in spec:
+        raise CareError(f"{place}.turns has no roles", where=where, fix='Add roles = { mark or speaker = "user", … }.')
+    if _is_dialogue(spec) and not (turns or spec.get("fields")):
+        raise CareError(f"{place} is a dialogue without turns", where=where, fix="Add turns, or fields.")
+
+
+def _is_dialogue(spec: dict[str, Any]) -> bool:
+    return bool(spec["shape"] == "dialogue")
 
 
 def _join(name: str, table: dict[str, Any]) -> Join:

@@ -66,11 +66,17 @@ def wanted(output: Output) -> tuple[Wanted, dict[str, Wanted]]:
     for steps in turn_steps(output):
         add_kind(own, steps)
     for name in [*output.where, *output.unless, *output.unique, *output.parse, *(join.on[0] for join in output.joins)]:
-        own.setdefault(name, pl.String())
+        _add_text(own, name)
     for join in output.joins:
         for name in [join.on[1], *join.where]:
-            others[join.name].setdefault(name, pl.String())
+            _add_text(others[join.name], name)
     return {name: kind for name, kind in own.items() if name not in ("_file", "_row")}, others
+
+
+def _add_text(columns: Wanted, name: str) -> None:
+    """Note a column that a condition, a key or `parse` takes for text."""
+    if columns.setdefault(name, pl.String()) != pl.String:
+        raise CareError(f"{name!r} is wanted as text, but a pattern looks inside it", fix="Name a column of text.")
 
 
 def require_columns(output: Output, names: set[str]) -> None:
@@ -104,7 +110,7 @@ class Converter:
         """The batches of one upstream file, converted one by one."""
         first = True
         for batch in batches:
-            if first and (batch.frame.height or batch.names):
+            if first and (batch.frame.height or not batch.bad):
                 require_columns(self.output, batch.names)
                 first = False
             yield self.convert(batch, path)
@@ -150,13 +156,14 @@ class Converter:
             yield "unique", self._repeated(rows)
 
     def _repeated(self, rows: pl.DataFrame) -> pl.Series:
-        keys = rows.select(
-            pl.concat_str([pl.col(name).fill_null("") for name in self.output.unique], separator="\x1f")
-        ).to_series()
+        """Which rows have a key seen before; a row that lacks a part of its key repeats none."""
+        parts = [pl.col(name) for name in self.output.unique]
+        whole = pl.all_horizontal(part.is_not_null() for part in parts)
         repeated = []
-        for key in keys:
+        for key in rows.select(pl.when(whole).then(pl.struct(parts).struct.json_encode())).to_series():
             repeated.append(key in self._seen)
-            self._seen.add(key)
+            if key is not None:
+                self._seen.add(key)
         return pl.Series(repeated, dtype=pl.Boolean)
 
     def _shape(self, rows: pl.DataFrame, place: str, rejects: list[pl.DataFrame]) -> tuple[pl.DataFrame, Counter[str]]:
@@ -234,8 +241,9 @@ def convert(
     output = Output(name=record_format, format=record_format, shape=shape, rows="rows", fields=fields or {}, **options)
     names = set(frame.columns)
     require_columns(output, names)
-    absent = [pl.lit(None, kind).alias(name) for name, kind in wanted(output)[0].items() if name not in names]
-    frame = frame.with_columns(absent).with_columns(_row=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32))
+    frame = frame.with_columns(_typed(frame, wanted(output)[0])).with_columns(
+        _row=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32)
+    )
     made = Converter(output, "mine", "unknown", []).convert(Batch(frame, [], names), "rows")
     if made.dropped and rejects != "drop":
         told_reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(made.dropped.items()))
@@ -244,3 +252,15 @@ def convert(
             fix='Pass rejects="drop" to go on.',
         )
     return made.records
+
+
+def _typed(frame: pl.DataFrame, kinds: Wanted) -> list[pl.Series]:
+    """The wanted columns in the types that the patterns declare, null where absent."""
+    typed = []
+    for name, kind in kinds.items():
+        try:
+            found = frame.get_column(name) if name in frame.columns else pl.repeat(None, frame.height, eager=True)
+            typed.append(found.cast(kind).alias(name))
+        except pl.exceptions.PolarsError as error:
+            raise CareError(f"column {name!r} is nested otherwise than its pattern says", fix="Mend it.") from error
+    return typed

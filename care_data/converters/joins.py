@@ -30,6 +30,10 @@ def prepare(join: Join, frame: pl.DataFrame) -> Partner:
     """The other file's rows ready to be joined: filtered, keyed, and unique where one partner is promised."""
     if join.where:
         frame = frame.filter(holds(join.where))
+    if frame.height and frame.get_column(join.on[1]).is_null().all():
+        raise CareError(
+            f"no row of {join.file!r} has a {join.on[1]!r}", where=f"join.{join.name}", fix="Mend `on` in the entry."
+        )
     key = pl.col(join.on[1]).cast(pl.String).alias("_key_there")
     frame = frame.filter(pl.col(join.on[1]).is_not_null())
     if join.take == "one" and (twice := frame.filter(pl.col(join.on[1]).is_duplicated())).height:

@@ -75,8 +75,10 @@ def _steps(place: str) -> Steps:
     steps: list[str | int] = []
     for part in place.split("."):
         name, each, rest = part.partition(EACH)
-        if rest:
+        if rest or (each and EACH in steps):
             raise CareError(f"{place!r} goes on after []", fix="Write {list[].field}.")
+        if not name:
+            raise CareError(f"a step without a name in {place!r}", fix="Write {column.field}.")
         steps.append(int(name) if re.fullmatch(r"-?\d+", name) else name)
         steps.extend([EACH] if each else [])
     return tuple(steps)
@@ -121,6 +123,8 @@ def add_kind(wanted: dict[str, Any], steps: Steps) -> None:
 
 def value_of(columns: list[str], place: Steps) -> pl.Expr:
     """The value at a place: down from a column, or from a joined one, named `join.column`."""
+    if place == ("_row",):
+        return pl.col("_row").cast(pl.String)
     joined = ".".join(str(step) for step in place[:2])
     if len(place) > 1 and joined in columns:
         return value_at(pl.col(joined), place[2:])
@@ -195,8 +199,14 @@ def _fill_repeated(frame: pl.DataFrame, line: tuple[str | Hole, ...], blank: Bla
 
 
 def read_back(source: str) -> str:
-    """A regular expression that reads a pattern backwards: `"问：{ask}\\n答："` finds `ask`."""
+    """A regular expression that reads a pattern backwards: `"问：{ask}\\n答："` finds `ask`.
+
+    CareError where it has no hole or one name twice.
+    """
     pattern = parse_pattern(source)
+    names = [hole.places[0][0] for hole in pattern.holes]
+    if not names or len(set(names)) < len(names):
+        raise CareError(f"the pattern {source!r} cannot be read backwards", fix="Name each hole once: {ask}.")
     text = []
     for number, line in enumerate(pattern.lines):
         text.append("\n" if number else "")

@@ -7,7 +7,6 @@ row is a record. Dialogues also count their turns: every turn read is in a row's
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
@@ -15,6 +14,7 @@ from care_data.converters.patterns import Blank, Steps, fill, parse_pattern, val
 from care_data.registry import Output
 
 USER, ASSISTANT, SYSTEM, IGNORE = "user", "assistant", "system", "ignore"
+_SPOKEN = ("user", "assistant", "speaker", "text")  # keys of `turns` whose patterns start at an element
 _HISTORY = pl.List(pl.List(pl.String))
 
 
@@ -100,7 +100,7 @@ def _listed_turns(rows: pl.DataFrame, output: Output, blank: Blank) -> pl.DataFr
     if "marks" in spec:
         return _marked_turns(held, spec["marks"], output.roles, blank)
     element = held.explode("_held").filter(pl.col("_held").is_not_null())
-    inner = _unpack(element)
+    inner = _unpack(element, spec)
     if "user" in spec:
         texts = [fill(inner, parse_pattern(spec[role]), blank).alias(role) for role in (USER, ASSISTANT)]
         both = (
@@ -121,18 +121,19 @@ def _listed_turns(rows: pl.DataFrame, output: Output, blank: Blank) -> pl.DataFr
     return turns.with_columns(role=pl.col("speaker").replace_strict(output.roles, default=None, return_dtype=pl.String))
 
 
-def _unpack(element: pl.DataFrame) -> pl.DataFrame:
+def _unpack(element: pl.DataFrame, spec: dict[str, str]) -> pl.DataFrame:
     """Elements as columns their patterns can name: the fields of an object, `_value` for the element itself.
 
-    Elements of a list of lists are named by their number, as `{0}` names them.
+    Elements of a list of lists are named by their number, as `{0}` and `{-1}` name them.
     """
     kind = element.schema["_held"]
     if isinstance(kind, pl.Struct):
         return element.unnest("_held")
     if isinstance(kind, pl.List):
-        longest: Any = element.get_column("_held").list.len().max() or 0
+        holes = [hole for name in _SPOKEN if name in spec for hole in parse_pattern(spec[name]).holes]
+        numbers = {place[0] for hole in holes for place in hole.places if isinstance(place[0], int)}
         return element.select(
-            pl.col("_held").list.get(at, null_on_oob=True).alias(str(at)) for at in range(max(longest, 2))
+            pl.col("_held").list.get(number, null_on_oob=True).alias(str(number)) for number in sorted(numbers)
         )
     return element.rename({"_held": "_value"})
 
@@ -147,8 +148,10 @@ def _marked_turns(held: pl.DataFrame, where: str, roles: dict[str, str], blank: 
         pieces = held.explode("_held").filter(pl.col("_held").is_not_null())
     else:
         before = r"(^|\n)" if where == "line" else r"(^|\s)"
-        cut = pl.col("_held").str.replace_all(f"{before}({marks})", "\x1e${2}").str.split("\x1e")
-        pieces = held.with_columns(cut).explode("_held").filter(pl.col("_held").is_not_null())
+        cut = pl.col("_held").str.replace_all("\x1e", "", literal=True)
+        for _ in range(2):  # a mark that ends in space has taken the space before the next one: that is cut second
+            cut = cut.str.replace_all(f"{before}({marks})", "${1}\x1e${2}")
+        pieces = held.with_columns(cut.str.split("\x1e")).explode("_held").filter(pl.col("_held").is_not_null())
         pieces = pieces.filter(pl.col("_held").str.contains(r"\S"))
     found = pl.col("_held").str.extract_groups(f"(?s)^(?P<speaker>{marks})?(?P<text>.*)$")
     turns = pieces.select("_index", found.alias("_found")).unnest("_found")
@@ -249,6 +252,7 @@ def turn_steps(output: Output) -> list[Steps]:
     held = parse_pattern("{" + spec["in"] + "}").holes[0].places[0]
     if "marks" in spec:
         return [(*held, "[]") if spec["marks"] == "element" else held]
-    names = ("user", "assistant") if "user" in spec else ("speaker", "text")
-    places = [place for name in names for hole in parse_pattern(spec[name]).holes for place in hole.places]
+    places = [
+        place for name in _SPOKEN if name in spec for hole in parse_pattern(spec[name]).holes for place in hole.places
+    ]
     return [(*held, "[]", *(() if place == ("_value",) else place)) for place in places]

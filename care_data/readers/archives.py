@@ -2,11 +2,13 @@
 
 import gzip
 import io
+import lzma
+import struct
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, BinaryIO
@@ -20,7 +22,17 @@ MAX_MEMBERS = 100_000
 Member = tuple[str | None, Callable[[], BinaryIO]]
 """(name inside the archive, or None for the file itself; what opens it)."""
 
-_DAMAGE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError)
+_DAMAGE = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    OSError,
+    ValueError,
+    EOFError,
+)
+"""What Python's archive modules raise at damaged bytes, by the place of the damage."""
 
 
 @contextmanager
@@ -28,24 +40,24 @@ def open_members(path: Path, pattern: str | None) -> Iterator[list[Member]]:
     """What a file holds: the file itself, or the members of an archive that match the pattern, sorted by name.
 
     The kind is told by the first bytes, since suffixes lie. Without a pattern an archive must hold one data member.
-    Damage found here or while a member is read ends in one CareError.
+    CareError for damage found here or while a member is read.
     """
-    kind = _kind(path)
+    with ExitStack() as stack:
+        with _damage_told(path):
+            members = _OPENERS[_kind(path)](path, pattern, stack)
+        yield members
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
     try:
-        if kind == "zip":
-            with zipfile.ZipFile(path) as archive:
-                yield _zip_members(archive, path, pattern)
-        elif kind == "tar":
-            with tarfile.open(path) as archive:
-                yield _tar_members(archive, path, pattern)
-        elif kind == "gzip":
-            yield [(None, lambda: _bounded(gzip.GzipFile(path), path))]
-        else:
-            yield [(None, lambda: path.open("rb"))]
+        yield
+    except NotImplementedError as error:
+        what = f"{path.name} cannot be unpacked ({error})"
+        raise CareError(what, fix="Unpack it by hand.", code=Exit.MANUAL) from error
     except _DAMAGE as error:
-        raise CareError(
-            f"{path.name} is damaged or cut short ({error})", fix="Fetch it again.", code=Exit.INTEGRITY
-        ) from error
+        what = f"{path.name} is damaged or cut short ({error})"
+        raise CareError(what, fix="Fetch it again.", code=Exit.INTEGRITY) from error
 
 
 def _kind(path: Path) -> str:
@@ -58,11 +70,18 @@ def _kind(path: Path) -> str:
     return "tar" if head[257:262] == b"ustar" else ""
 
 
-def _zip_members(archive: zipfile.ZipFile, path: Path, pattern: str | None) -> list[Member]:
-    members = {}
-    for info in archive.infolist()[: MAX_MEMBERS + 1]:
-        if not info.is_dir():
-            members[_zip_name(info)] = info
+def _plain(path: Path, pattern: str | None, stack: ExitStack) -> list[Member]:
+    return [(None, lambda: path.open("rb"))]
+
+
+def _gzip_members(path: Path, pattern: str | None, stack: ExitStack) -> list[Member]:
+    return [(None, lambda: _bounded(gzip.GzipFile(path), path))]
+
+
+def _zip_members(path: Path, pattern: str | None, stack: ExitStack) -> list[Member]:
+    archive = stack.enter_context(zipfile.ZipFile(path))
+    named = [(_zip_name(info), info) for info in archive.infolist()[: MAX_MEMBERS + 1] if not info.is_dir()]
+    members = _once(named, path)
     chosen = _choose(list(members), path, pattern)
     locked = next((name for name in chosen if members[name].flag_bits & 0x1), None)
     if locked:
@@ -70,14 +89,28 @@ def _zip_members(archive: zipfile.ZipFile, path: Path, pattern: str | None) -> l
     return [(name, _opener(archive.open, members[name], path)) for name in chosen]
 
 
-def _tar_members(archive: tarfile.TarFile, path: Path, pattern: str | None) -> list[Member]:
-    members = {info.name: info for info in archive if info.isfile()}
+def _tar_members(path: Path, pattern: str | None, stack: ExitStack) -> list[Member]:
+    archive = stack.enter_context(tarfile.open(path))  # noqa: SIM115  the stack closes it
+    members = _once([(info.name, info) for info in archive if info.isfile()], path)
     return [(name, _opener(archive.extractfile, members[name], path)) for name in _choose(list(members), path, pattern)]
+
+
+def _once(named: list[tuple[str, Any]], path: Path) -> dict[str, Any]:
+    """Members by name; CareError where two have one name, since nothing tells which of them is meant."""
+    members: dict[str, Any] = {}
+    for name, info in named:
+        if name in members:
+            raise CareError(
+                f"{path.name} holds {name!r} twice", fix="It is refused whole. Fetch it again.", code=Exit.INTEGRITY
+            )
+        members[name] = info
+    return members
 
 
 def _opener(open_member: Callable[[Any], IO[bytes] | None], info: Any, path: Path) -> Callable[[], BinaryIO]:
     def open_it() -> BinaryIO:
-        stream = open_member(info)
+        with _damage_told(path):
+            stream = open_member(info)
         assert stream is not None, "a regular member opens"  # noqa: S101
         return _bounded(stream, path)
 
@@ -125,18 +158,19 @@ def matches(name: str, pattern: str) -> bool:
 class _Bounded(io.RawIOBase):
     """A stream that refuses to give more than the limit, so that a small archive cannot fill the machine."""
 
-    def __init__(self, stream: IO[bytes], limit: int, name: str) -> None:
-        self._stream, self._left, self._name = stream, limit, name
+    def __init__(self, stream: IO[bytes], limit: int, path: Path) -> None:
+        self._stream, self._left, self._path = stream, limit, path
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        data = self._stream.read(len(buffer))
+        with _damage_told(self._path):
+            data = self._stream.read(len(buffer))
         self._left -= len(data)
         if self._left < 0:
             raise CareError(
-                f"{self._name} grows beyond {MAX_RATIO} times its size", fix="It is refused.", code=Exit.LIMIT
+                f"{self._path.name} grows beyond {MAX_RATIO} times its size", fix="It is refused.", code=Exit.LIMIT
             )
         buffer[: len(data)] = data
         return len(data)
@@ -148,4 +182,7 @@ class _Bounded(io.RawIOBase):
 
 def _bounded(stream: Any, path: Path) -> BinaryIO:
     limit = path.stat().st_size * MAX_RATIO + (64 << 20)
-    return io.BufferedReader(_Bounded(stream, limit, path.name), buffer_size=1 << 20)
+    return io.BufferedReader(_Bounded(stream, limit, path), buffer_size=1 << 20)
+
+
+_OPENERS = {"zip": _zip_members, "tar": _tar_members, "gzip": _gzip_members, "": _plain}

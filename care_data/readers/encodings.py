@@ -11,7 +11,12 @@ BLOCK = 4 << 20
 LADDER = ("utf-8", "gb18030", "big5", "utf-16")
 """Encodings tried, in this order, to say what a file seems to be."""
 
-_WIDE = ("utf-16", "utf-32")  # a line feed is not one byte there, so blocks cannot be cut at it
+_WIDE = ("utf-16", "utf-32", "utf16", "utf32")  # a line feed is not one byte there, so blocks cannot be cut at it
+
+
+def is_utf8(encoding: str) -> bool:
+    """Whether a declared encoding is UTF-8."""
+    return encoding.lower().replace("_", "-") in ("utf-8", "utf8")
 
 
 def guess(sample: bytes) -> str:
@@ -32,7 +37,7 @@ def guess(sample: bytes) -> str:
 
 def refuse_mistaken(sample: bytes, encoding: str) -> None:
     """Raise where the file is declared other than UTF-8 and yet reads as UTF-8: it would come out as mojibake."""
-    if encoding.lower().replace("_", "-") in ("utf-8", "utf8", "ascii") or encoding.lower().startswith(_WIDE):
+    if is_utf8(encoding) or encoding.lower() == "ascii" or _is_wide(encoding):
         return
     foreign = sum(byte > 0x7F for byte in sample)
     if foreign >= 12 and guess(sample) == "utf-8":
@@ -45,7 +50,7 @@ def bad_byte(data: bytes, encoding: str, offset: int) -> str:
         data.decode(encoding)
     except UnicodeDecodeError as error:
         found = f"byte 0x{data[error.start]:02X} at {offset + error.start} is not {encoding}"
-        likely = guess(data)
+        likely = "" if _is_wide(encoding) else guess(data)
         return f"{found}; it reads as {likely}" if likely and likely != encoding else found
     return ""
 
@@ -54,7 +59,7 @@ def decode_lines(stream: BinaryIO, encoding: str) -> Iterator[tuple[int, str, st
     """(byte offset, line without its end, problem) of each line; the problem is empty for a line that decodes.
 
     Lines end at LF or CRLF. A byte order mark is taken off. GB18030 and Big5 may be cut at 0x0A, which is never the
-    second byte of a character there.
+    second byte of a character there. UTF-16 and UTF-32 cannot, so a bad byte there costs the file: CareError.
     """
     first = True
     offset = 0
@@ -64,7 +69,9 @@ def decode_lines(stream: BinaryIO, encoding: str) -> Iterator[tuple[int, str, st
             first = False
         try:
             lines = _without_bom(block.decode(encoding), offset).removesuffix("\n").split("\n")
-        except UnicodeDecodeError:
+        except UnicodeDecodeError as error:
+            if _is_wide(encoding):
+                raise CareError(bad_byte(block, encoding, offset), fix="Fetch it again.") from error
             yield from _decode_each(block, encoding, offset)
         else:
             at = offset
@@ -94,18 +101,21 @@ def _decode_each(block: bytes, encoding: str, offset: int) -> Iterator[tuple[int
 
 def _blocks(stream: BinaryIO, encoding: str) -> Iterator[bytes]:
     """Blocks of whole lines; a file in UTF-16 or UTF-32 comes as one block."""
-    if encoding.lower().startswith(_WIDE):
+    if _is_wide(encoding):
         whole = stream.read()
         if whole:
             yield whole
         return
-    rest = b""
+    rest: list[bytes] = []
     while block := stream.read(BLOCK):
         cut = block.rfind(b"\n") + 1
         if cut:
-            yield rest + block[:cut]
-            rest = block[cut:]
-        else:
-            rest += block
-    if rest:
-        yield rest
+            yield b"".join([*rest, block[:cut]])
+            rest = []
+        rest.append(block[cut:])
+    if last := b"".join(rest):
+        yield last
+
+
+def _is_wide(encoding: str) -> bool:
+    return encoding.lower().replace("_", "-").startswith(_WIDE)

@@ -5,13 +5,13 @@ row aside and go on. Lines without a quote, nearly all of them, take the short w
 """
 
 import csv
-import itertools
+from collections import deque
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import polars as pl
 
-from care_data.errors import CareError
+from care_data.errors import CareError, Exit
 from care_data.readers.encodings import decode_lines
 from care_data.registry import File
 from care_data.rows import Batch, Collector, Wanted
@@ -19,8 +19,13 @@ from care_data.rows import Batch, Collector, Wanted
 MAX_CELL = 100_000
 """Characters a quoted cell may run on; beyond, the quote was never closed and costs its line only."""
 
+MAX_ROWLIKE = 10
+"""Lines of a quoted cell that may each have as many commas as a row; more of them are rows that a quote swallowed."""
+
 _BARE_CR = "\ue00d"
 """Stands for a bare carriage return while Python's csv reads a record; a character of the private use area."""
+
+csv.field_size_limit(1 << 30)  # a cell may be as long as its line; the default, 128 KiB, refuses whole articles
 
 
 def read_csv(stream: BinaryIO, file: File, wanted: Wanted) -> Iterator[Batch]:
@@ -38,7 +43,7 @@ def read_csv(stream: BinaryIO, file: File, wanted: Wanted) -> Iterator[Batch]:
             continue  # an empty line is no row
         if problem:
             rows.add_bad("bad_encoding", problem, text)
-        elif (cells := text.split(",") if '"' not in text else _quoted(text, lines)) is None:
+        elif (cells := _split(text, lines, len(header))) is None:
             rows.add_bad("open_quote", f"a quote opened at byte {offset} is never closed well", text)
         elif len(cells) != len(header):
             rows.add_bad("ragged", f"{len(cells)} cells where the header has {len(header)}, at byte {offset}", text)
@@ -76,23 +81,28 @@ class _Lines:
 
     def __init__(self, lines: Iterator[tuple[int, str, str]]) -> None:
         self._lines = lines
+        self._returned: deque[tuple[int, str, str]] = deque()
 
     def take(self) -> tuple[int, str, str] | None:
-        return next(self._lines, None)
+        return self._returned.popleft() if self._returned else next(self._lines, None)
 
     def give_back(self, lines: list[tuple[int, str, str]]) -> None:
-        if lines:
-            self._lines = itertools.chain(lines, self._lines)
+        self._returned.extendleft(reversed(lines))
 
 
 def _header(lines: _Lines, separator: str = ",") -> list[str]:
-    line = lines.take()
+    while (line := lines.take()) is not None and not any(line[1:]):
+        pass  # an empty line is no header
     if line is None:
         raise CareError("the file is empty", fix="Fetch it again.")
     _, text, problem = line
     if problem:
         raise CareError(problem, fix="Set encoding in the entry.")
-    cells = next(csv.reader([text])) if separator == "," else text.split(separator)
+    if "\r" in text:
+        raise CareError("its lines end in CR alone", fix="Only LF and CRLF end a line here.")
+    cells = _split(text, lines) if separator == "," else text.split(separator)
+    if cells is None:
+        raise CareError("a quote in the header is never closed well", fix="Name the columns with columns = […].")
     if len(set(cells)) < len(cells):
         raise CareError(
             f"the header names a column twice: {', '.join(cells)}", fix="Name the columns with columns = […]."
@@ -109,17 +119,25 @@ def _table(header: list[str], wanted: Wanted) -> Collector:
     return Collector(wanted, names=set(header))
 
 
-def _quoted(text: str, lines: _Lines) -> list[str] | None:
+def _split(text: str, lines: _Lines, width: int | None = None) -> list[str] | None:
     """Cells of a record that starts with this line and may run over the next ones; None where its quotes never close.
 
-    Lines looked at in vain are given back, so that an open quote costs one line.
+    Lines looked at in vain are given back, so that an open quote costs one line. So are lines that a quote much further
+    down seems to close in: the cells are then not as many as the width, or each line looks like a row of its own.
     """
+    if '"' not in text:
+        return text.split(",")
     borrowed: list[tuple[int, str, str]] = []
     while True:
         try:
-            return _cells(text)
+            cells = _cells(text)
         except csv.Error as error:
             unfinished = "unexpected end of data" in str(error)
+        else:
+            if borrowed and width and (len(cells) != width or _are_rows(borrowed, width)):
+                lines.give_back(borrowed)
+                return None
+            return cells
         # Only a line with a quote can close the cell, so the others are joined without parsing again.
         more = ""
         while unfinished and '"' not in more:
@@ -135,20 +153,35 @@ def _quoted(text: str, lines: _Lines) -> list[str] | None:
             return None
 
 
+def _are_rows(borrowed: list[tuple[int, str, str]], width: int) -> bool:
+    """Whether the lines of a cell are more likely rows: many, and each with a row's number of commas."""
+    return width > 1 and len(borrowed) > MAX_ROWLIKE and all(text.count(",") == width - 1 for _, text, _ in borrowed)
+
+
 def _cells(text: str) -> list[str]:
     """Cells of one record. A bare CR is text here, though Python's csv takes it for the end of a row."""
     lines = [f"{line}\n" for line in text.replace("\r", _BARE_CR).split("\n")]
-    return [cell.replace(_BARE_CR, "\r") for cell in next(csv.reader(lines, strict=True))]
+    cells = next(csv.reader(lines, strict=True))
+    return [cell.replace(_BARE_CR, "\r") for cell in cells] if "\r" in text else cells
 
 
 def read_parquet(stream: BinaryIO, file: File, wanted: Wanted) -> Iterator[Batch]:
     """Rows of a Parquet file; a column of another type is cast to the one wanted or refused."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    source = pq.ParquetFile(stream, page_checksum_verification=True)
-    names = set(source.schema_arrow.names)
+    try:
+        source = pq.ParquetFile(stream, page_checksum_verification=True)
+        names = set(source.schema_arrow.names)
+        parts = source.iter_batches(batch_size=10_000, columns=[name for name in wanted if name in names])
+        yield from _parquet_batches(parts, names, wanted)
+    except (pa.ArrowException, OSError) as error:
+        raise CareError(f"no whole Parquet file ({error})", fix="Fetch it again.", code=Exit.INTEGRITY) from error
+
+
+def _parquet_batches(parts: Iterator[Any], names: set[str], wanted: Wanted) -> Iterator[Batch]:
     row = 0
-    for part in source.iter_batches(batch_size=10_000, columns=[name for name in wanted if name in names]):
+    for part in parts:
         frame = pl.DataFrame(pl.from_arrow(part))
         try:
             columns: list[Any] = [

@@ -1,0 +1,70 @@
+"""A file read whole: what names the place of an error, and when bad rows are too many."""
+
+import zipfile
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from care_data import readers
+from care_data.errors import CareError, Exit
+from care_data.registry import File
+
+WANTED = {"q": pl.String()}
+
+
+def read(path: Path, form: str = "csv", max_bad: float = 0.01, **spec: str) -> tuple[list[str], int]:
+    batches = list(readers.read(path, File("rows", "package:x", path.name, form, **spec), WANTED, max_bad))
+    return [q for batch in batches for q in batch.frame.get_column("q")], sum(len(batch.bad) for batch in batches)
+
+
+def table(path: Path, good: int, bad: int) -> Path:
+    path.write_text("q,a\n" + "好,行\n" * good + "坏\n" * bad, encoding="utf-8")
+    return path
+
+
+def test_few_bad_rows_are_set_aside_whatever_their_share(tmp_path: Path) -> None:
+    assert read(table(tmp_path / "a.csv", 1, 10)) == (["好"], 10)
+
+
+def test_more_than_ten_must_stay_below_the_share(tmp_path: Path) -> None:
+    assert read(table(tmp_path / "a.csv", 1089, 11))[1] == 11
+    with pytest.raises(CareError) as caught:
+        read(table(tmp_path / "a.csv", 1088, 11))
+    assert str(caught.value) == (
+        "a.csv: 11 of 1099 rows cannot be read; the first, row 1089: 1 cells where the header has 2, at byte 8708. "
+        "Set encoding or format in the entry, or allow more with --max-bad."
+    )
+    assert read(table(tmp_path / "a.csv", 1088, 11), max_bad=0.02)[1] == 11
+
+
+def test_a_file_without_a_good_row_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CareError, match=r"^a.csv: 1 of 1 rows cannot be read; the first, row 1: 1 cells"):
+        read(table(tmp_path / "a.csv", 0, 1))
+    assert read(table(tmp_path / "a.csv", 0, 0)) == ([], 0)
+
+
+def test_the_member_is_named(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("内科/b.csv", "标题\n".encode("gb18030"))
+    with pytest.raises(CareError) as caught:
+        read(tmp_path / "a.zip")
+    told = "a.zip!内科/b.csv: byte 0xB1 at 0 is not utf-8; it reads as gb18030. Set encoding in the entry."
+    assert str(caught.value) == told
+
+
+def test_members_are_read_one_after_another_each_from_row_1(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("b.csv", "q\n二\n")
+        archive.writestr("a.csv", "q\n一\n")
+    file = File("rows", "package:x", "a.zip", "csv", member="*.csv")
+    batches = list(readers.read(tmp_path / "a.zip", file, WANTED))
+    assert [(batch.member, batch.frame.rows()) for batch in batches] == [("a.csv", [(1, "一")]), ("b.csv", [(1, "二")])]
+
+
+def test_damage_names_the_file_and_its_code(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(b"PK\x03\x04 and no more")
+    with pytest.raises(CareError) as caught:
+        read(tmp_path / "a.zip")
+    assert str(caught.value) == ("a.zip: a.zip is damaged or cut short (File is not a zip file). Fetch it again.")
+    assert caught.value.code == Exit.INTEGRITY
