@@ -1,6 +1,7 @@
 """The command `care-data`: parse, call one function, print."""
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -234,8 +235,11 @@ def _run(
 def main() -> None:
     """Run the command; every error ends in one line on stderr and its exit code."""
     as_json = "--json" in sys.argv
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = app(standalone_mode=False)
+        if code == Exit.INTERRUPTED:  # typer makes this of KeyboardInterrupt, and says nothing
+            code = _fail("interrupted; run again to go on.", Exit.INTERRUPTED, as_json)
     except CareError as error:
         code = _fail(str(error), error.code, as_json, error)
     except typer.Abort:
@@ -244,13 +248,19 @@ def main() -> None:
         code = _fail("interrupted; run again to go on.", Exit.INTERRUPTED, as_json)
     except MemoryError as error:
         code = _fail("out of memory. Run with fewer --workers.", Exit.LIMIT, as_json, error)
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # the reader has gone; typer makes sys.exit(1) of it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except OSError as error:
+        from care_data.store import disk_error
+
+        told = disk_error(error, Path.cwd())
+        code = _fail(str(told), told.code, as_json, error)
     except Exception as error:
         usage = getattr(error, "format_message", None)  # a usage error of the command line's library
         if usage:
-            code = _fail(usage(), Exit.USAGE, as_json)
+            # Without a command the help was printed, and there is nothing to add.
+            code = _fail(usage(), Exit.USAGE, as_json) if usage() else Exit.USAGE
         else:
             code = _fail(
                 f"{type(error).__name__}: {error}. This is a bug; run with --debug and report it.",

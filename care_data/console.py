@@ -56,7 +56,7 @@ def print_result(result: "RunResult", last: str, seconds: float) -> None:
         rows.append(["all", f"{total[0]:,}", f"{total[1]:,}", f"{total[0] - total[1]:,}", "read = kept + dropped"])
     if rows:
         print_table(["dataset", "read", "kept", "dropped", "by reason"], rows, right={1, 2, 3})
-    if not result.fresh and manifests:
+    if not result.fresh and manifests and not result.failures:
         typer.echo(f"Nothing to do: all of it is there already ({seconds:.1f} s).")
     if result.release:
         unverified = (
@@ -155,7 +155,13 @@ def print_markdown(header: list[str], rows: list[list[str]]) -> None:
 
 
 def print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    """Print the value on stdout as JSON, in ASCII alone where stdout cannot hold it as it is."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value, indent=2)
+    typer.echo(text)
 
 
 def print_table(header: list[str], rows: list[list[str]], right: set[int] = frozenset()) -> None:  # type: ignore[assignment]
@@ -176,4 +182,6 @@ def print_table(header: list[str], rows: list[list[str]], right: set[int] = froz
 
 
 def complain(text: str) -> None:
-    typer.echo(f"care-data: {text}", err=True)
+    """Print one line on stderr; what a terminal would obey or cannot show is escaped."""
+    shown = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+    typer.echo(f"care-data: {shown}", err=True)

@@ -24,12 +24,14 @@ class CareError(Exception):
     """An error a person can act on.
 
     what: the finding, without a full stop. where: corpus, file, row, byte, as far as known ("toyhom_dialogue/pairs").
-    fix: the next thing to do, a sentence. code: the exit code of the command.
+    fix: the next thing to do, a sentence. code: the exit code of the command. fatal: no other corpus can go on either.
     """
 
-    def __init__(self, what: str, *, where: str = "", fix: str = "", code: Exit = Exit.DATA) -> None:
+    def __init__(
+        self, what: str, *, where: str = "", fix: str = "", code: Exit = Exit.DATA, fatal: bool = False
+    ) -> None:
         super().__init__(what, where, fix, code)
-        self.what, self.where, self.fix, self.code = what, where, fix, code
+        self.what, self.where, self.fix, self.code, self.fatal = what, where, fix, code, fatal
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
@@ -37,14 +39,14 @@ class CareError(Exception):
         return f"{place}{self.what}.{advice}".replace("\r", "\\r").replace("\n", "\\n")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (self.what, self.where, self.fix, self.code)
+        return _rebuild, (self.what, self.where, self.fix, self.code, self.fatal)
 
     def within(self, place: str) -> "CareError":
         """The same error, its place set inside a wider one ("pairs" becomes "toyhom_dialogue/pairs")."""
         where = f"{place}/{self.where}" if self.where else place
-        return CareError(self.what, where=where, fix=self.fix, code=self.code)
+        return CareError(self.what, where=where, fix=self.fix, code=self.code, fatal=self.fatal)
 
 
-def _rebuild(what: str, where: str, fix: str, code: Exit) -> CareError:
+def _rebuild(what: str, where: str, fix: str, code: Exit, fatal: bool) -> CareError:
     """The error on the other side of a process border."""
-    return CareError(what, where=where, fix=fix, code=code)
+    return CareError(what, where=where, fix=fix, code=code, fatal=fatal)

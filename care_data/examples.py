@@ -1,10 +1,14 @@
 """An entry's own example: its few invented rows, written as upstream ships them, converted, and compared."""
 
+import io
+import json
+import pickle
 import re
 import zipfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from xml.sax.saxutils import escape
 
 from care_data.errors import CareError
 from care_data.parts import read_frames
@@ -78,13 +82,34 @@ def _write_file(file: File, text: str, folder: Path) -> Path:
     name = _concrete(file.path.rsplit("/", 1)[-1])
     path = folder / file.name / name
     path.parent.mkdir()
-    data = text.encode(file.encoding)
+    data = _PACKED[file.format](text) if file.format in _PACKED else text.encode(file.encoding)
     if path.suffix == ".zip":
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr(_concrete(file.member) if file.member else f"{path.stem}.{file.format}", data)
     else:
         path.write_bytes(data)
     return path
+
+
+def _docx(text: str) -> bytes:
+    """The smallest docx with a paragraph for each line."""
+    paragraphs = "".join(f"<w:p><w:r><w:t>{escape(line)}</w:t></w:r></w:p>" for line in text.strip("\n").split("\n"))
+    space = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(
+            "word/document.xml", f'<w:document xmlns:w="{space}"><w:body>{paragraphs}</w:body></w:document>'
+        )
+    return packed.getvalue()
+
+
+def _pickle(text: str) -> bytes:
+    """The JSON text's value as a pickle."""
+    return pickle.dumps(json.loads(text), protocol=2)
+
+
+_PACKED = {"docx": _docx, "pickle": _pickle}
+"""Formats whose example is written as text and packed here."""
 
 
 def _concrete(pattern: str) -> str:

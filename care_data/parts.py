@@ -1,7 +1,7 @@
 """Parts: Parquet files of records between the stages, each with its counts in its own metadata.
 
 A part's name holds the key of what made it (inputs, parameters, code). So a part that exists is whole and right, and a
-killed run goes on with the parts that are missing.
+killed run goes on with the parts that are missing. One that was damaged afterwards counts as missing.
 """
 
 import json
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from care_data.store import sha256_file, writing
 
-_COUNTS = b"care"
+_COUNTS, _REJECTS = b"care", b"care_rejects"
 
 
 @dataclass(frozen=True)
@@ -71,10 +71,12 @@ class PartWriter:
         """Write the rejects, then the counts into the records' metadata."""
         if self._aside:
             with writing(self.rejects) as path:
-                pl.concat(self._aside).write_parquet(path, compression="zstd")
+                # Arrow says which error of the disk it met, polars does not.
+                pq.write_table(pl.concat(self._aside).to_arrow(), path, compression="zstd")
         if self._kept is None:
             self._kept = pq.ParquetWriter(temporary, self.schema, compression="zstd")
-        self._kept.add_key_value_metadata({_COUNTS: json.dumps(counts, sort_keys=True).encode()})
+        told, aside = json.dumps(counts, sort_keys=True).encode(), sum(frame.height for frame in self._aside)
+        self._kept.add_key_value_metadata({_COUNTS: told, _REJECTS: b"%d" % aside})
         self._kept.close()
 
 
@@ -84,13 +86,16 @@ def to_arrow(frame: pl.DataFrame, schema: pa.Schema) -> pa.Table:
 
 
 def open_part(path: Path) -> Part | None:
-    """The part at a path; None where it is not there yet."""
-    if not path.is_file():
-        return None
-    metadata = pq.read_metadata(path)
-    counts = json.loads((metadata.metadata or {})[_COUNTS])
+    """The part at a path; None where it is not there yet, or no longer whole, or what it set aside is not."""
     rejects = path.with_suffix(".rejects.parquet")
-    return Part(path, metadata.num_rows, counts, rejects if rejects.is_file() else None)
+    try:
+        metadata = pq.read_metadata(path)
+        told = metadata.metadata or {}
+        counts, aside = json.loads(told[_COUNTS]), int(told[_REJECTS])
+        whole = not aside or pq.read_metadata(rejects).num_rows == aside
+    except (FileNotFoundError, KeyError, pa.ArrowInvalid):
+        return None
+    return Part(path, metadata.num_rows, counts, rejects if aside else None) if whole else None
 
 
 def read_frames(path: Path, rows: int = 20_000) -> Iterator[pl.DataFrame]:

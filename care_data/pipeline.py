@@ -16,7 +16,7 @@ from care_data.stages.cleaning import clean_corpus
 from care_data.stages.conversion import convert_corpus
 from care_data.stages.deduplication import dedupe_corpora
 from care_data.stages.downloads import fetch_corpus
-from care_data.store import MANIFEST, Manifest, Store, code_digest, sha256_json
+from care_data.store import MANIFEST, Manifest, Store, code_digest, disk_error, sha256_json
 
 if TYPE_CHECKING:
     import polars as pl
@@ -50,8 +50,10 @@ def run_stages(
 ) -> RunResult:
     """All stages up to `last` for the corpora, doing only what is not done.
 
-    A corpus that fails is noted and left out of the later stages; the others go on.
+    A corpus that fails is noted and left out of the later stages; the others go on, but for an error that is fatal.
     """
+    if name:
+        settings.store.folder("release", name)  # a name that cannot be is told before the work, not after
     result = RunResult()
     alive = entries
     for stage in STAGES[: STAGES.index(last) + 1]:
@@ -75,8 +77,12 @@ def _run_one(stage: str, entry: Entry, settings: Settings, result: RunResult, re
             done = fetch_corpus(entry, settings, again=last == "fetch")
         else:
             done = _ONE_CORPUS[stage](entry, settings)
-    except CareError as error:
+    except (CareError, OSError) as problem:
+        error = problem if isinstance(problem, CareError) else disk_error(problem, settings.store.root)
+        if error.fatal:
+            raise error from problem
         result.failures[entry.name] = error if entry.name in error.where else error.within(entry.name)
+        result.failures[entry.name].__cause__ = problem
         return False
     result.add(stage, entry.name, done)
     report(entry.name, done)

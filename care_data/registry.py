@@ -239,7 +239,8 @@ def _output(name: str, spec: dict[str, Any], files: dict[str, File], language: s
     if record_format not in ("pt", "sft", "rw", "eval"):
         raise CareError(f"{place} has no format", where=where, fix=f'Add format = "sft" (or pt, rw, eval) to {place}.')
     if "shape" not in spec:
-        raise CareError(f"{place} has no shape", where=where, fix="Shapes are: document, pair, dialogue, preference, choice.")
+        shapes = "document, pair, dialogue, preference, choice"
+        raise CareError(f"{place} has no shape", where=where, fix=f"Shapes are: {shapes}.")
     _check_patterns(place, spec, where)
     _check_fields(place, spec, record_format, where)
     joins = [_join(key, table) for key, table in spec.get("join", {}).items()]
@@ -288,6 +289,11 @@ def _check_fields(place: str, spec: dict[str, Any], record_format: str, where: s
     """CareError for a field the records would not hold, and for turns whose speakers no role is given."""
     made = {"history", "options", "output" if record_format == "rw" else "", "input" if _is_dialogue(spec) else ""}
     known = [name for name in text_columns(record_format, ("system",)) if name not in made]
+    if spec["shape"] == "choice":
+        known = ["question", "answer", *(["explanation"] if record_format == "eval" else ["instruction", "system"])]
+        if "options" not in spec or not {"question", "answer"} <= set(spec.get("fields", {})):
+            problem = f"{place} is a choice without options, question or answer"
+            raise CareError(problem, where=where, fix="Name the column of options; fill question and answer.")
     for name in spec.get("fields", {}):
         if name not in known:
             problem = f"{place}.fields.{name} has no place in a {spec['shape']} of the format {record_format}"

@@ -8,16 +8,16 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from care_data import records
-from care_data.engines import run_tasks
+from care_data import engines, records
 from care_data.errors import CareError, Exit
-from care_data.store import Manifest, full_disk, sha256_file, write_json, writing
+from care_data.store import Manifest, disk_error, flush, sha256_file, write_json, writing
 
 INFO = "dataset_info.json"
 SHARD_BYTES = 256 << 20
@@ -77,33 +77,42 @@ class ShardTask:
 def write(folder: Path, datasets: list[Dataset], manifest: Manifest, workers: int | None = None) -> Manifest:
     """Write the release beside `folder`, check it, and rename it; the manifest comes back with its files.
 
-    Datasets without a record are left out. Raises CareError where a written shard does not read back as counted.
+    Datasets without a record are left out. Raises CareError where two would share a name, and where a written shard
+    does not read back as counted.
     """
-    filled = [dataset for dataset in sorted(datasets, key=lambda d: d.name) if dataset.rows]
+    filled = [dataset for dataset in sorted(datasets, key=lambda d: (d.name, d.corpus)) if dataset.rows]
+    for one, two in pairwise(filled):
+        if one.name == two.name:
+            problem = f"{one.corpus}.{one.output} and {two.corpus}.{two.output} would both be {one.name}"
+            raise CareError(problem, where=folder.name, fix="Write a release of each, or rename an output.")
     if not filled:
         raise CareError(
             "no record is left to release", where=folder.name, fix="Look at the manifests for what dropped them."
         )
     temporary = folder.with_name(f".{folder.name}.tmp-{os.getpid()}")
-    shutil.rmtree(temporary, ignore_errors=True)
+    replaced = temporary.with_name(f"{temporary.name}-replaced")
     try:
         temporary.mkdir(parents=True)
         tasks = [task for dataset in filled for task in _cut(dataset, temporary)]
-        small = sum(path.stat().st_size for dataset in filled for path in dataset.parts) < (16 << 20)
-        files = run_tasks(write_shard, tasks, 1 if small else workers)
+        small = sum(path.stat().st_size for dataset in filled for path in dataset.parts) < engines.SMALL
+        files = engines.run_tasks(write_shard, tasks, 1 if small else workers)
         write_json(temporary / INFO, {dataset.name: describe(dataset) for dataset in filled})
         files.append(
             {"path": INFO, "bytes": (temporary / INFO).stat().st_size, "sha256": sha256_file(temporary / INFO)}
         )
         whole = Manifest(**{**vars(manifest), "files": sorted(files, key=lambda f: str(f["path"]))})
         whole.write(temporary)
-        if folder.exists():
-            shutil.rmtree(folder)
+        if folder.exists():  # set aside whole first: no kill may leave half of it under its name
+            os.replace(folder, replaced)
         os.replace(temporary, folder)
+        flush(folder.parent)
     except OSError as error:
-        raise full_disk(error, folder) from error
+        raise disk_error(error, folder) from error
     finally:
+        if replaced.exists() and not folder.exists():
+            os.replace(replaced, folder)
         shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(replaced, ignore_errors=True)
     return whole
 
 
@@ -132,7 +141,8 @@ def _cut(dataset: Dataset, root: Path) -> list[ShardTask]:
         for metadata in [pq.read_metadata(path)]
         for group in range(metadata.num_row_groups)
     )
-    rows, shards = dataset.rows, max(1, -(-size // SHARD_BYTES))
+    rows = dataset.rows
+    shards = min(rows, max(1, -(-size // SHARD_BYTES)))
     split = "test" if dataset.role == "benchmark" else "train"
     return [
         ShardTask(

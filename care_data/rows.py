@@ -11,6 +11,9 @@ BATCH_BYTES = 32 << 20
 Wanted = dict[str, Any]
 """Column name to its polars type, as the patterns of an output declare it: text, a list of text, a struct …"""
 
+OPTIONS = pl.List(pl.Struct({"label": pl.String, "text": pl.String}))
+"""The type of the choices of a question: upstream's {letter: text}, or its list of texts, which are lettered in order."""
+
 
 @dataclass(frozen=True)
 class Bad:

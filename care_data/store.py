@@ -10,6 +10,8 @@ import fcntl
 import hashlib
 import json
 import os
+import re
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,11 +21,15 @@ from pathlib import Path
 from typing import Any
 
 from care_data.errors import CareError, Exit
+from care_data.records import explain
 
 STAGES = {"fetch": "raw", "convert": "records", "clean": "clean", "dedupe": "unique", "release": "releases"}
 """Stage to the folder that holds what it makes, one folder a corpus (a release: one a name)."""
 
 MANIFEST = "manifest.json"
+
+_NAME = re.compile(r"\w[\w.-]*")
+_NAME_BYTES = 200
 
 
 def safe_join(root: Path, name: str) -> Path:
@@ -43,27 +49,28 @@ def writing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}-{os.urandom(4).hex()}")
     try:
         yield temporary
-        _flush(temporary)
+        flush(temporary)
         os.replace(temporary, path)
-        _flush(path.parent)
+        flush(path.parent)
     except OSError as error:
-        raise full_disk(error, path) from error
+        raise disk_error(error, path) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def full_disk(error: OSError, path: Path) -> Exception:
-    """The error as a person reads it where the disk is full or forbidden; else the error itself."""
+def disk_error(error: OSError, path: Path) -> CareError:
+    """The system's error as a person reads it. path: what was to be written, where the error names no file itself."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return CareError(
-            "the disk is full", where=str(path), fix="Free some space and run again; it resumes.", code=Exit.LIMIT
-        )
+        fix = "Free some space and run again; it resumes."
+        return CareError("the disk is full", where=str(path), fix=fix, code=Exit.LIMIT, fatal=True)
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return CareError("no permission to write", where=str(path), fix="Choose another folder with --to.")
-    return error
+        where = str(error.filename or path)
+        return CareError("no permission to read or write", where=where, fix="Choose another folder with --to.")
+    what = os.strerror(error.errno) if error.errno else str(error)
+    return CareError(what[:1].lower() + what[1:], where=str(error.filename or path), fix="See to it, then run again.")
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """fsync a file or folder."""
     handle = os.open(path, os.O_RDONLY)
     try:
@@ -154,13 +161,12 @@ def check_counts(counts: dict[str, Any], where: str) -> None:
 
 
 def read_manifest(folder: Path) -> Manifest | None:
-    """The folder's manifest; None where the folder is not done or the manifest is not readable."""
+    """The folder's manifest; None where the folder is not done or the manifest is damaged, as if it were not there."""
     try:
-        return Manifest(**json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
-    except FileNotFoundError:
+        manifest = Manifest(**json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
+    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, RecursionError):
         return None
-    except (json.JSONDecodeError, TypeError, UnicodeDecodeError):
-        return None
+    return None if explain("manifest", manifest.to_json()) else manifest
 
 
 class Store:
@@ -170,7 +176,10 @@ class Store:
         self.root = root
 
     def folder(self, stage: str, name: str) -> Path:
-        """Where the stage puts the corpus or release of that name."""
+        """Where the stage puts the corpus or release of that name; CareError for a name that is none of a folder."""
+        if not _NAME.fullmatch(name) or len(name.encode()) > _NAME_BYTES:
+            fix = "Begin with a letter or digit, go on with these and _ . -, and stay below 200 bytes."
+            raise CareError(f"{name!r} cannot name a folder", fix=fix, code=Exit.USAGE)
         return self.root / STAGES[stage] / name
 
     def done(self, stage: str, name: str, key: str) -> Manifest | None:
@@ -187,12 +196,15 @@ class Store:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the data folder against a second writer; CareError names the process that has it."""
+        """Hold the data folder against a second writer, and clear away what a killed one left half-written.
+
+        CareError names the process that has it.
+        """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             handle = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
-            raise full_disk(error, self.root) from error
+            raise disk_error(error, self.root) from error
         try:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -205,6 +217,18 @@ class Store:
                 ) from error
             os.ftruncate(handle, 0)
             os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+            self._clear()
             yield
         finally:
             os.close(handle)
+
+    def _clear(self) -> None:
+        """Remove temporary files and folders: nobody can be at work on them, for the lock is ours.
+
+        Upstream's own files lie deeper than two folders down, whatever their names.
+        """
+        for path in [*self.root.glob("*/.*.tmp-*"), *self.root.glob("*/*/.*.tmp-*")]:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)  # its folder may have gone a moment ago

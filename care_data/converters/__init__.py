@@ -19,7 +19,7 @@ from care_data.converters.patterns import Blank, Hole, add_kind, parse_pattern, 
 from care_data.converters.shapes import SHAPES, turn_steps
 from care_data.errors import CareError
 from care_data.registry import Output
-from care_data.rows import Batch, Wanted
+from care_data.rows import OPTIONS, Batch, Wanted
 
 REJECTS = {"id": pl.String, "reason": pl.String, "detail": pl.String}
 _GIVEN = ("_value", "_key", "_file", "_row")
@@ -65,6 +65,8 @@ def wanted(output: Output) -> tuple[Wanted, dict[str, Wanted]]:
                     add_kind(own, place)
     for steps in turn_steps(output):
         add_kind(own, steps)
+    if output.options:
+        own[output.options] = OPTIONS
     for name in [*output.where, *output.unless, *output.unique, *output.parse, *(join.on[0] for join in output.joins)]:
         _add_text(own, name)
     for join in output.joins:
@@ -87,6 +89,7 @@ def require_columns(output: Output, names: set[str]) -> None:
     if output.turns:
         holes += parse_pattern("{" + output.turns["in"] + "}").holes
     plain = [*output.where, *output.unless, *output.unique, *output.parse, *(join.on[0] for join in output.joins)]
+    plain += [output.options] if output.options else []
     holes += [Hole(((name,),), optional=False) for name in plain]
     for hole in holes:
         heads = [str(place[0]) for place in hole.places]

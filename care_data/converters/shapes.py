@@ -6,24 +6,17 @@ row is a record. Dialogues also count their turns: every turn read is in a row's
 
 import re
 from collections import Counter
-from dataclasses import dataclass
 
 import polars as pl
 
+from care_data.converters.choices import shape_choice
 from care_data.converters.patterns import Blank, Steps, fill, parse_pattern, value_of
+from care_data.converters.shaped import Shaped
 from care_data.registry import Output
 
 USER, ASSISTANT, SYSTEM, IGNORE = "user", "assistant", "system", "ignore"
 _SPOKEN = ("user", "assistant", "speaker", "text")  # keys of `turns` whose patterns start at an element
 _HISTORY = pl.List(pl.List(pl.String))
-
-
-@dataclass(frozen=True)
-class Shaped:
-    """Record fields in the order of the rows, `_reason`, `_turns` of dialogues; turns read and dropped, by reason."""
-
-    frame: pl.DataFrame
-    turns: Counter[str]
 
 
 def shape_fields(rows: pl.DataFrame, output: Output, blank: Blank) -> Shaped:
@@ -55,7 +48,13 @@ def shape_preference(rows: pl.DataFrame, output: Output, blank: Blank) -> Shaped
     return Shaped(fields.with_columns(both.alias("output"), *(text.fill_null("") for text in either)), counts)
 
 
-SHAPES = {"document": shape_fields, "pair": shape_fields, "dialogue": shape_dialogue, "preference": shape_preference}
+SHAPES = {
+    "document": shape_fields,
+    "pair": shape_fields,
+    "dialogue": shape_dialogue,
+    "preference": shape_preference,
+    "choice": shape_choice,
+}
 
 
 # Turns: a long frame with `_index` (which row), `role`, `text`

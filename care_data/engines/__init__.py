@@ -8,6 +8,9 @@ from care_data.engines.local import run_local
 
 Task = Callable[[Any], Any]
 
+SMALL = 16 << 20
+"""Bytes of input below which work stays in one process: to start another takes a second."""
+
 ENGINES = {"local": run_local}
 
 

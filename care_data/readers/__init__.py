@@ -5,9 +5,11 @@ from pathlib import Path
 
 from care_data.errors import CareError
 from care_data.readers.archives import open_members
+from care_data.readers.blocks import read_blocks
+from care_data.readers.documents import read_docx, read_html
 from care_data.readers.lines import read_lines
 from care_data.readers.tables import read_csv, read_parquet, read_tsv
-from care_data.readers.trees import read_json
+from care_data.readers.trees import read_json, read_pickle
 from care_data.registry import File
 from care_data.rows import Bad, Batch, Wanted
 
@@ -25,7 +27,7 @@ def read(path: Path, file: File, wanted: Wanted, max_bad: float = MAX_BAD) -> It
     reader = READERS[file.format]
     name = path.name
     try:
-        with open_members(path, file.member) as members:
+        with open_members(path, file.member, packed=file.format != "docx" or file.member is not None) as members:
             for member, opener in members:
                 name = f"{path.name}!{member}" if member else path.name
                 good, bad, first = 0, 0, None
@@ -52,4 +54,14 @@ def _refuse_if_many(good: int, bad: int, first: Bad, max_bad: float) -> None:
         raise CareError(share, fix="Set encoding or format in the entry, or allow more with --max-bad.")
 
 
-READERS = {"csv": read_csv, "tsv": read_tsv, "json": read_json, "lines": read_lines, "parquet": read_parquet}
+READERS = {
+    "csv": read_csv,
+    "tsv": read_tsv,
+    "json": read_json,
+    "lines": read_lines,
+    "blocks": read_blocks,
+    "docx": read_docx,
+    "html": read_html,
+    "pickle": read_pickle,
+    "parquet": read_parquet,
+}

@@ -36,15 +36,16 @@ _DAMAGE = (
 
 
 @contextmanager
-def open_members(path: Path, pattern: str | None) -> Iterator[list[Member]]:
+def open_members(path: Path, pattern: str | None, packed: bool = True) -> Iterator[list[Member]]:
     """What a file holds: the file itself, or the members of an archive that match the pattern, sorted by name.
 
     The kind is told by the first bytes, since suffixes lie. Without a pattern an archive must hold one data member.
-    CareError for damage found here or while a member is read.
+    With `packed` false the file is taken as it is, for a format that is itself a zip. CareError for damage found here
+    or while a member is read.
     """
     with ExitStack() as stack:
         with _damage_told(path):
-            members = _OPENERS[_kind(path)](path, pattern, stack)
+            members = _OPENERS[_kind(path) if packed else ""](path, pattern, stack)
         yield members
 
 

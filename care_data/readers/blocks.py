@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from care_data.readers.casting import NestingError, make_cell_caster
 from care_data.readers.encodings import decode_lines
 from care_data.registry import File
 from care_data.rows import Batch, Collector, Wanted
@@ -34,21 +35,26 @@ class _Block:
 
 
 def read_blocks(stream: BinaryIO, file: File, wanted: Wanted) -> Iterator[Batch]:
-    """A row from each line that is all of `start` up to the next; its named groups are columns, `sections` cut the rest.
+    """A row from each line that is all of `start`, up to the next; the pattern's named groups are columns.
 
-    A section is a column from the line that begins with its pattern (what follows on that line is text) to the next
-    section. The first section of a row, met again, opens a new row under the same start (a second visit); another one
-    met again goes on with its text. Lines under no section are `_value`. What stands before the first start is a row
-    too, unless it is blank. A bad byte costs its row.
+    The rest of the row is cut by `sections`: a column from the line that begins with its pattern (what follows on that
+    line is text) to the next section. The first section of a row, met again, opens a new row under the same start (a
+    second visit); another one met again goes on with its text. Lines under no section are `_value`. What stands before
+    the first start is a row too, unless it is blank. A bad byte costs its row.
     """
-    rows = Collector(wanted, names={"_value", *file.sections, *(re.compile(file.start or "").groupindex)})
+    names = {"_value", *file.sections, *(re.compile(file.start or "").groupindex)}
+    rows = Collector(wanted, names=names)
+    cast = make_cell_caster(wanted, file.literals, names)
     for block in _cut(stream, file):
         text = [block.column(name) for name in wanted]
         size = sum(len(part) for part in text if part)
         if block.problem:
             rows.add_bad("bad_encoding", block.problem, "\n".join(part for part in text if part))
         else:
-            rows.add(text, size)
+            try:
+                rows.add(cast(text) if cast else text, size)
+            except NestingError as error:
+                rows.add_bad("nesting", f"{error} in the block at byte {block.offset}", "")
         if rows.full:
             yield rows.take()
     yield rows.take()

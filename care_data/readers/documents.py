@@ -61,7 +61,7 @@ def _walk(element: ElementTree.Element, paragraphs: list[list[str]], current: li
 
 
 def read_html(stream: BinaryIO, file: File, wanted: Wanted) -> Iterator[Batch]:
-    """One row for each element at `at` (a CSS selector; the body by default): `text`, and `title`, its first heading."""
+    """One row for each element at `at` (a CSS selector; the body by default): `title`, a heading, and `text`."""
     from selectolax.lexbor import LexborHTMLParser
 
     data = stream.read()
@@ -79,7 +79,7 @@ def read_html(stream: BinaryIO, file: File, wanted: Wanted) -> Iterator[Batch]:
         if heading:
             heading.decompose()
         columns = {"title": title, "text": _blocks(node)}
-        rows.add([columns[name] if name in columns else None for name in wanted], len(data))
+        rows.add([columns.get(name) for name in wanted], len(data))
     yield rows.take()
 
 

@@ -6,12 +6,13 @@ row aside and go on. Lines without a quote, nearly all of them, take the short w
 
 import csv
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 import polars as pl
 
 from care_data.errors import CareError, Exit
+from care_data.readers.casting import NestingError, make_cell_caster
 from care_data.readers.encodings import decode_lines
 from care_data.registry import File
 from care_data.rows import Batch, Collector, Wanted
@@ -35,42 +36,39 @@ def read_csv(stream: BinaryIO, file: File, wanted: Wanted) -> Iterator[Batch]:
     """
     lines = _Lines(decode_lines(stream, file.encoding))
     header = file.columns or _header(lines)
-    rows = _table(header, wanted)
-    picked = [header.index(name) if name in header else None for name in wanted]
-    while (line := lines.take()) is not None:
-        offset, text, problem = line
-        if not text and not problem:
-            continue  # an empty line is no row
-        if problem:
-            rows.add_bad("bad_encoding", problem, text)
-        elif (cells := _split(text, lines, len(header))) is None:
-            rows.add_bad("open_quote", f"a quote opened at byte {offset} is never closed well", text)
-        elif len(cells) != len(header):
-            rows.add_bad("ragged", f"{len(cells)} cells where the header has {len(header)}, at byte {offset}", text)
-        else:
-            rows.add([None if at is None else cells[at] for at in picked], len(text))
-        if rows.full:
-            yield rows.take()
-    yield rows.take()
+    yield from _read_rows(lines, header, file, wanted, lambda text: _split(text, lines, len(header)))
 
 
 def read_tsv(stream: BinaryIO, file: File, wanted: Wanted) -> Iterator[Batch]:
     """Cells between tabs, no quoting; the last column takes the rest of the line."""
     lines = _Lines(decode_lines(stream, file.encoding))
     header = file.columns or _header(lines, "\t")
-    rows = _table(header, wanted)
+    yield from _read_rows(lines, header, file, wanted, lambda text: text.split("\t", len(header) - 1))
+
+
+def _read_rows(
+    lines: "_Lines", header: list[str], file: File, wanted: Wanted, split: Callable[[str], list[str] | None]
+) -> Iterator[Batch]:
+    """Batches of the rows, each cut into cells by `split`, which gives None for a quote that never closes."""
+    rows = Collector(wanted, names=set(header))
     picked = [header.index(name) if name in header else None for name in wanted]
+    cast = make_cell_caster(wanted, file.literals, set(header))
     while (line := lines.take()) is not None:
         offset, text, problem = line
-        cells = text.split("\t", len(header) - 1)
+        if not text and not problem:
+            continue  # an empty line is no row
         if problem:
             rows.add_bad("bad_encoding", problem, text)
-        elif not text:
-            continue
+        elif (cells := split(text)) is None:
+            rows.add_bad("open_quote", f"a quote opened at byte {offset} is never closed well", text)
         elif len(cells) != len(header):
             rows.add_bad("ragged", f"{len(cells)} cells where the header has {len(header)}, at byte {offset}", text)
         else:
-            rows.add([None if at is None else cells[at] for at in picked], len(text))
+            values = [None if at is None else cells[at] for at in picked]
+            try:
+                rows.add(cast(values) if cast else values, len(text))
+            except NestingError as error:
+                rows.add_bad("nesting", f"{error} in the row at byte {offset}", text)
         if rows.full:
             yield rows.take()
     yield rows.take()
@@ -108,15 +106,6 @@ def _header(lines: _Lines, separator: str = ",") -> list[str]:
             f"the header names a column twice: {', '.join(cells)}", fix="Name the columns with columns = […]."
         )
     return cells
-
-
-def _table(header: list[str], wanted: Wanted) -> Collector:
-    for name, kind in wanted.items():
-        if kind != pl.String and name in header:
-            raise CareError(
-                f"column {name!r} is text, but a pattern looks inside it", fix="A cell has no parts; mend the pattern."
-            )
-    return Collector(wanted, names=set(header))
 
 
 def _split(text: str, lines: _Lines, width: int | None = None) -> list[str] | None:

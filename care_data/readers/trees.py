@@ -6,13 +6,14 @@ only.
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import orjson
-import polars as pl
 
+from care_data.readers.casting import NestingError, make_taker
 from care_data.readers.encodings import bad_byte, is_utf8
+from care_data.readers.pickles import load_plain
 from care_data.readers.scans import scan_values
 from care_data.registry import File
 from care_data.rows import Batch, Collector, Wanted
@@ -26,7 +27,7 @@ def read_json(stream: BinaryIO, file: File, wanted: Wanted) -> Iterator[Batch]:
     A value that does not parse, holds a key twice, or is nested otherwise than the patterns declare, is set aside.
     """
     rows = Collector(wanted)
-    take = _taker(wanted)
+    take = make_taker(wanted, file.literals)
     for offset, key, raw in scan_values(stream, file):
         try:
             value = orjson.loads(raw)
@@ -44,7 +45,7 @@ def read_json(stream: BinaryIO, file: File, wanted: Wanted) -> Iterator[Batch]:
             rows.names.update(value)
         try:
             values = take(value, name, raw)
-        except _NestingError as error:
+        except NestingError as error:
             rows.add_bad("nesting", f"{error} in the value at byte {offset}", raw.decode("utf-8", "replace"))
         else:
             rows.add(values, len(raw))
@@ -79,71 +80,17 @@ def _require_unique(members: list[tuple[str, Any]]) -> None:
         names.add(name)
 
 
-# From values to columns
-
-
-class _NestingError(Exception):
-    """A value is nested otherwise than its pattern says."""
-
-
-class _NumberError(Exception):
-    """A number stands where text is wanted: the value must be parsed again with numbers as they are written."""
-
-
-def _taker(wanted: Wanted) -> Callable[[Any, Any, bytes], list[Any]]:
-    """A function from a parsed value, its key and its text to the wanted columns in order."""
-    columns = [(name, _caster(kind, name)) for name, kind in wanted.items()]
-
-    def columns_of(value: Any, key: Any) -> list[Any]:
-        members = value if isinstance(value, dict) else {}
-        special = {"_value": value, "_key": key}
-        return [cast(special[name] if name in special else members.get(name)) for name, cast in columns]
-
-    def take(value: Any, key: Any, raw: bytes) -> list[Any]:
-        if not isinstance(value, dict) and any(name not in ("_value", "_key") for name in wanted):
-            raise _NestingError("not an object")
+def read_pickle(stream: BinaryIO, file: File, wanted: Wanted) -> Iterator[Batch]:
+    """One row per element of the list a pickle holds, or per value of its object with `at = "*"`; plain data only."""
+    rows = Collector(wanted, names={"_value"})
+    take = make_taker(wanted, file.literals)
+    held = load_plain(stream)
+    for key, value in held.items() if isinstance(held, dict) and file.at == "*" else ((None, part) for part in held):
+        rows.names.update(value if isinstance(value, dict) else ())
         try:
-            return columns_of(value, key)
-        except _NumberError:
-            try:
-                return columns_of(json.loads(raw, parse_float=str, parse_int=str), key)
-            except RecursionError:
-                raise _NestingError("nested too deeply") from None
-
-    return take
-
-
-def _caster(kind: Any, name: str) -> Callable[[Any], Any]:
-    if kind == pl.String:
-        return lambda value: _text(value, name)
-    if isinstance(kind, pl.List):
-        inner = _caster(kind.inner, name)
-
-        def cast_list(value: Any) -> Any:
-            if value is None:
-                return None
-            if not isinstance(value, list):
-                raise _NestingError(f"{name!r} is no list")
-            return [inner(part) for part in value]
-
-        return cast_list
-    parts = [(field.name, _caster(field.dtype, field.name)) for field in kind.fields]
-
-    def cast_struct(value: Any) -> Any:
-        if value is None:
-            return None
-        if not isinstance(value, dict):
-            raise _NestingError(f"{name!r} is no object")
-        return {part: cast(value.get(part)) for part, cast in parts}
-
-    return cast_struct
-
-
-def _text(value: Any, name: str) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        raise _NumberError
-    raise _NestingError(f"{name!r} is no text")
+            rows.add(take(value, key, None), 1000)
+        except NestingError as error:
+            rows.add_bad("nesting", f"{error} in the value {rows.row + 1}", repr(value)[:500])
+        if rows.full:
+            yield rows.take()
+    yield rows.take()

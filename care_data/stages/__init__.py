@@ -10,15 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from care_data.engines import run_tasks
+from care_data import engines
 from care_data.errors import CareError
 from care_data.parts import Part
 from care_data.readers import MAX_BAD
 from care_data.registry import Entry, Output
 from care_data.store import Manifest, Store, read_manifest, sweep
-
-SMALL = 16 << 20
-"""Sources of less than this many bytes in all are worked on in this process."""
 
 Progress = Callable[[str, str, int, int | None], None]
 """(stage, corpus, done, total): how far a stage is; the total is None where it is not known."""
@@ -87,11 +84,11 @@ def renamed(path: str, key: str) -> str:
 def run_parts(
     function: Callable[[Any], Part], tasks: list[Any], sources: list[Path], stage: str, corpus: str, settings: Settings
 ) -> list[Part]:
-    """Parts of the tasks in order. A process takes a second to start, so work on small sources stays in this one."""
-    small = sum(path.stat().st_size for path in sources) < SMALL
+    """Parts of the tasks in order; work on small sources stays in this process."""
+    small = sum(path.stat().st_size for path in sources) < engines.SMALL
     workers = 1 if small else settings.workers
     settings.progress(stage, corpus, 0, len(tasks))
-    return run_tasks(function, tasks, workers, lambda done: settings.progress(stage, corpus, done, len(tasks)))
+    return engines.run_tasks(function, tasks, workers, lambda done: settings.progress(stage, corpus, done, len(tasks)))
 
 
 def sum_counts(parts: list[tuple[str, Part]]) -> dict[str, dict[str, Any]]:
@@ -110,5 +107,10 @@ def sum_counts(parts: list[tuple[str, Part]]) -> dict[str, dict[str, Any]]:
 def finish(manifest: Manifest, folder: Path) -> StageResult:
     """Write the manifest, then take away what earlier keys left."""
     manifest.write(folder)
+    return StageResult(leave(manifest, folder).manifest, fresh=True)
+
+
+def leave(manifest: Manifest, folder: Path) -> StageResult:
+    """Leave finished work as it is, but for what a run killed while it tidied up did not take away."""
     sweep(folder, {"manifest.json", *(f["path"] for f in manifest.files)})
-    return StageResult(manifest, fresh=True)
+    return StageResult(manifest, fresh=False)

@@ -9,7 +9,17 @@ from care_data import __version__, cleaners, filters, records, registry
 from care_data.errors import CareError
 from care_data.parts import Part, PartWriter, open_part, read_frames
 from care_data.registry import Entry, Output
-from care_data.stages import Settings, StageResult, finish, inputs_of, renamed, require_stage, run_parts, sum_counts
+from care_data.stages import (
+    Settings,
+    StageResult,
+    finish,
+    inputs_of,
+    leave,
+    renamed,
+    require_stage,
+    run_parts,
+    sum_counts,
+)
 from care_data.store import Manifest, code_digest, sha256_json, writing
 
 
@@ -36,7 +46,7 @@ def clean_corpus(entry: Entry, settings: Settings) -> StageResult:
     inputs = inputs_of(before)
     key = sha256_json(["clean", inputs, parameters, code_digest()])
     if done := settings.store.done("clean", entry.name, key):
-        return StageResult(done, fresh=False)
+        return leave(done, settings.store.folder("clean", entry.name))
     source, folder = settings.store.folder("convert", entry.name), settings.store.folder("clean", entry.name)
     tasks = [
         CleanTask(source / f["path"], folder / renamed(f["path"], key), outputs[f["output"]], **parameters[f["output"]])
@@ -77,12 +87,15 @@ def clean_part(task: CleanTask) -> Part:
         return done
     output = task.output
     names = records.text_columns(output.format, output.extra)
-    words = [name for name in names if name != "options"]
+    # chosen and rejected are the two of output, said twice: cleaned once, so that what is masked counts once.
+    twice = {"chosen": 0, "rejected": 1} if output.format == "rw" else {}
+    words = [name for name in names if name != "options" and name not in twice]
     read, dropped, changed = 0, Counter[str](), Counter[str]()
     writer = PartWriter(task.part, records.arrow_schema(output.format, output.extra))
     with writing(task.part) as temporary:
         for frame in read_frames(task.source):
             cleaned, counts = cleaners.clean(frame, task.steps, words)
+            cleaned = cleaned.with_columns(pl.col("output").list.get(at).alias(name) for name, at in twice.items())
             rule = pl.coalesce(
                 filters.reason(output.format, task.limits), records.violation(output.format, cleaned.columns)
             )

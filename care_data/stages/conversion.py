@@ -9,7 +9,7 @@ from care_data import __version__, converters, readers, records
 from care_data.errors import CareError
 from care_data.parts import Part, PartWriter, open_part
 from care_data.registry import Entry, File, Output
-from care_data.stages import Settings, StageResult, chosen_outputs, finish, require_stage, run_parts, sum_counts
+from care_data.stages import Settings, StageResult, chosen_outputs, finish, leave, require_stage, run_parts, sum_counts
 from care_data.store import Manifest, code_digest, sha256_json, writing
 
 
@@ -46,9 +46,10 @@ def convert_corpus(entry: Entry, settings: Settings) -> StageResult:
         "license": entry.license["id"],
         "max_bad": settings.max_bad,
     }
-    key = sha256_json(["convert", inputs, parameters, code_digest()])
+    known = [raw.verified, raw.missing, raw.warnings]  # the release tells them too, though no byte of a part changes
+    key = sha256_json(["convert", inputs, parameters, known, code_digest()])
     if done := settings.store.done("convert", entry.name, key):
-        return StageResult(done, fresh=False)
+        return leave(done, settings.store.folder("convert", entry.name))
     folder, source = settings.store.folder("convert", entry.name), settings.store.folder("fetch", entry.name)
     tasks = [
         task

@@ -13,7 +13,7 @@ from care_data import __version__, records, registry
 from care_data.duplicates import dedupe
 from care_data.parts import Part, PartWriter, open_part, read_frames
 from care_data.registry import Entry, Output
-from care_data.stages import Settings, StageResult, finish, inputs_of, renamed, require_stage, sum_counts
+from care_data.stages import Settings, StageResult, finish, inputs_of, leave, renamed, require_stage, sum_counts
 from care_data.store import Manifest, code_digest, sha256_json, writing
 
 if TYPE_CHECKING:
@@ -42,7 +42,9 @@ def dedupe_corpora(entries: list[Entry], settings: Settings) -> dict[str, StageR
     }
     done = {name: settings.store.done("dedupe", name, key) for name, key in keys.items()}
     if all(done.values()):
-        return {name: StageResult(manifest, fresh=False) for name, manifest in done.items() if manifest}
+        return {
+            name: leave(manifest, settings.store.folder("dedupe", name)) for name, manifest in done.items() if manifest
+        }
     parts: dict[str, list[tuple[str, Part]]] = {entry.name: [] for entry in entries}
     for number, record_format in enumerate(COMPARED):
         settings.progress("dedupe", "all corpora", number, len(COMPARED))

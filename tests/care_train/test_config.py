@@ -1,0 +1,56 @@
+"""Settings: complete help, checks before anything is loaded."""
+
+import dataclasses
+
+import pytest
+
+from care_train.arguments import list_flags, parse
+from care_train.config import ALIASES, REMOVED, ChatSettings, SftSettings, check_sft, list_values
+from care_train.errors import CareError, Exit
+
+ENOUGH = ["--model_name_or_path", "m", "--dataset", "d", "--template", "llama2", "--output_dir", "o"]
+
+
+@pytest.mark.parametrize("form", [SftSettings, ChatSettings])
+def test_every_setting_has_one_line_of_help_and_one_home(form: type) -> None:
+    flags = list_flags(form)
+    fields = [
+        item for part in dataclasses.fields(form) if part.name != "extra" for item in dataclasses.fields(part.type)
+    ]
+    assert len(fields) == len(flags) > 10
+    for name, flag in flags.items():
+        assert flag.field.metadata["help"], name
+        assert "\n" not in flag.field.metadata["help"]
+
+
+def test_aliases_lead_somewhere_and_removed_names_are_gone() -> None:
+    known = {*list_flags(SftSettings), *list_flags(ChatSettings)}
+    assert set(ALIASES.values()) <= known
+    assert not set(REMOVED) & known
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ([], "--model_name_or_path, --dataset, --template, --output_dir missing."),
+        (ENOUGH[:-2], "--output_dir missing."),
+        ([*ENOUGH, "--fp16", "--bf16"], "--fp16 and --bf16 exclude each other."),
+        ([*ENOUGH, "--do_train", "false"], "--do_train false leaves nothing to do."),
+        ([*ENOUGH, "--cutoff_len", "4"], "--cutoff_len 4 holds no example."),
+    ],
+)
+def test_missing_and_contradictory_settings(line: list[str], said: str) -> None:
+    settings, _ = parse(SftSettings, line)
+    with pytest.raises(CareError) as caught:
+        check_sft(settings)
+    assert str(caught.value).startswith(said)
+    assert caught.value.code == Exit.USAGE
+
+
+def test_effective_values_hold_what_was_derived() -> None:
+    settings, _ = parse(SftSettings, [*ENOUGH, "--lora_rank", "4", "--val_size", "0.1"])
+    check_sft(settings)
+    values = list_values(settings)
+    assert list(values) == ["run", "model", "data", "lora", "training"]
+    assert values["lora"]["lora_alpha"] == 8
+    assert values["training"]["eval_strategy"] == "epoch"

@@ -1,0 +1,150 @@
+"""The house itself: floors, what may print, what may be imported, how fast a command answers, what has a test."""
+
+import ast
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("care_data", "care_train")
+MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+
+TESTED_ELSEWHERE = {
+    "care_data/console.py": "care_data/test_cli.py",
+    "care_data/errors.py": "care_data/test_cli.py",
+    "care_data/examples.py": "test_registry.py",
+    "care_data/resources.py": "care_data/test_records.py",
+    "care_data/sources/session.py": "care_data/sources/test_transfer.py",
+    "care_data/sources/replies.py": "care_data/sources/test_transfer.py",
+    "care_data/registry.py": "care_data/test_registry_loading.py",
+    "care_data/rows.py": "care_data/readers/test_tables.py",
+}
+"""Modules without a test module of their own, and the one that tests them."""
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def calls_of(path: Path) -> set[str]:
+    """Names of the functions a module calls: `print`, `typer.echo`, `sys.stdout.write`."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+
+
+def test_there_are_modules_to_look_at():
+    assert len(MODULES) > 70
+
+
+def test_every_floor_holds():
+    command = shutil.which("lint-imports", path=str(Path(sys.executable).parent))
+    if command is None:
+        pytest.skip("import-linter is not installed")
+    done = subprocess.run([command, "--no-cache"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert "3 kept, 0 broken" in done.stdout
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_is_of_a_size_to_read(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) < 350
+    assert "utils" not in path.stem
+    assert "helpers" not in path.stem
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_has_tests(path):
+    name = name_of(path)
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    if path.name == "__main__.py" or not any(isinstance(node, ast.FunctionDef) for node in ast.walk(tree)):
+        return
+    if path.name == "__init__.py":
+        folder = ROOT / "tests" / path.parent.relative_to(ROOT)
+        assert list(folder.glob("test_*.py")), f"no test beside {folder}"
+        return
+    own = ROOT / "tests" / path.parent.relative_to(ROOT) / f"test_{path.name}"
+    other = ROOT / "tests" / TESTED_ELSEWHERE[name] if name in TESTED_ELSEWHERE else None
+    assert own.is_file() or (other is not None and other.is_file()), f"{name} has no test module"
+
+
+def test_the_list_of_modules_tested_elsewhere_names_modules_without_tests_of_their_own():
+    assert [name for name in TESTED_ELSEWHERE if not (ROOT / name).is_file()] == []
+    own = {name: ROOT / "tests" / Path(name).parent / f"test_{Path(name).name}" for name in TESTED_ELSEWHERE}
+    assert [name for name, path in own.items() if path.is_file()] == []
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_only_the_command_prints(path):
+    if path.name in ("cli.py", "console.py"):
+        return
+    printing = {"print", "typer.echo", "click.echo", "sys.stdout.write", "sys.stderr.write", "rich.print"}
+    assert calls_of(path) & printing == set()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_nothing_runs_code_from_data(path):
+    calls = calls_of(path)
+    assert calls & {"eval", "exec", "pickle.load", "pickle.loads", "yaml.load", "os.system"} == set()
+    assert "shell=True" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("module", "limit"), [("care_data.cli", 0.5), ("care_train", 1.0)])
+def test_help_answers_at_once(module, limit):
+    """Median of five. The promise is `limit`; twice that is allowed here, for other tests run on the same cores."""
+    seconds = []
+    for _ in range(5):
+        started = time.perf_counter()
+        done = subprocess.run([sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True)
+        seconds.append(time.perf_counter() - started)
+        assert done.returncode == 0
+        assert b"--help" in done.stdout
+    assert statistics.median(seconds) < 2 * limit, seconds
+
+
+HEAVY = ("torch", "transformers", "peft", "datasets", "bitsandbytes", "accelerate", "matplotlib")
+
+
+def loaded_after(program: str) -> set[str]:
+    """The packages that a program has loaded at its end."""
+    program += "\nimport sys; print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return set(done.stderr.split())
+
+
+def test_importing_the_packages_costs_nothing():
+    found = loaded_after("import care_data, care_train")
+    assert found & {*HEAVY, "polars", "pyarrow", "numpy", "numba", "httpx2", "rich", "typer"} == set()
+    assert {"care_data", "care_train"} <= found
+
+
+def test_data_work_loads_no_trainers_library():
+    found = loaded_after(
+        "import sys; sys.argv = ['care-data', 'list']\n"
+        "from care_data import cli\n"
+        "try:\n    cli.main()\nexcept SystemExit as end:\n    assert not end.code"
+    )
+    assert found & set(HEAVY) == set()
+    assert "polars" in found
+
+
+def test_help_loads_nothing_heavy():
+    found = loaded_after(
+        "import sys; sys.argv = ['care-data', '--help']\n"
+        "from care_data import cli\n"
+        "try:\n    cli.main()\nexcept SystemExit as end:\n    assert not end.code"
+    )
+    assert found & {*HEAVY, "polars", "pyarrow", "numpy", "numba", "jsonschema"} == set()
+
+
+def test_every_command_has_help_and_says_what_it_does():
+    from care_data import cli
+
+    commands = {command.name or command.callback.__name__: command.callback for command in cli.app.registered_commands}
+    assert set(commands) == {"list", "show", "check", "fetch", "convert", "clean", "dedupe", "write", "run"}
+    assert [name for name, callback in commands.items() if not (callback.__doc__ or "").strip()] == []
