@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from xml.sax.saxutils import escape
 
+from care_data.entries import Entry, File, Output
 from care_data.errors import CareError
 from care_data.parts import read_frames
-from care_data.registry import Entry, File, Output
 from care_data.stages.conversion import ConvertTask, convert_part
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from care_data import __version__, registry, release
+from care_data.entries import Entry
 from care_data.errors import CareError
-from care_data.registry import Entry
 from care_data.release import Dataset
 from care_data.stages import Settings, StageResult, require_stage
 from care_data.stages.cleaning import clean_corpus

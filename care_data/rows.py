@@ -12,7 +12,7 @@ Wanted = dict[str, Any]
 """Column name to its polars type, as the patterns of an output declare it: text, a list of text, a struct …"""
 
 OPTIONS = pl.List(pl.Struct({"label": pl.String, "text": pl.String}))
-"""The type of the choices of a question: upstream's {letter: text}, or its list of texts, which are lettered in order."""
+"""The type of a question's choices: upstream's {letter: text}, or its list of texts, lettered in order."""
 
 
 @dataclass(frozen=True)

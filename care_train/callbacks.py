@@ -34,6 +34,10 @@ class ProgressLog(TrainerCallback):
         kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= self.first]
         self.path.write_text("".join(kept) if self.first else "", encoding="utf-8")
 
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Log the last step too, where logging_steps would pass over it."""
+        control.should_log = control.should_log or state.global_step >= state.max_steps
+
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
         logs = logs or {}
         if "loss" in logs:

@@ -12,6 +12,27 @@ from care_train.errors import CareError
 NOTE = "care_train.json"
 # A resumed run must agree with the earlier one in these; in others, such as max_steps, it may go further.
 BINDING = ("model", "data", "lora")
+FREE = ("overwrite_cache", "dataset_dir")  # the release itself is compared by its manifest
+CARD = """\
+---
+library_name: peft
+base_model: {base}
+tags: [lora, medical]
+---
+# LoRA adapter, {stage}
+
+| | |
+|---|---|
+| base model | `{base}`, {bits} |
+| chat template | `{template}` |
+| data | {data} |
+| release manifest | {manifest} |
+| LoRA | rank {lora_rank}, alpha {lora_alpha}, dropout {lora_dropout}, target {lora_target} |
+| steps, last loss | {steps}, {loss_last} |
+
+`care-train chat FOLDER --question "…"` talks with it. Every setting is in `care_train.json`.
+Words of a language model are no medical advice; the licences of the data and of the base model apply.
+"""
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
@@ -40,11 +61,15 @@ def find_checkpoint(run: RunSettings, story: dict[str, Any]) -> Path | None:
         return None
     if run.resume == "never":
         raise CareError("holds an earlier run", where=str(folder), fix=others)
-    earlier = read_note(folder).get("settings", {}) if (folder / NOTE).exists() else {}
+    note = read_note(folder)
+    for name in ("datasets", "manifest_sha256"):
+        if note and note.get(name) != story[name]:
+            raise CareError("holds a run on other data", where=str(folder), fix=others)
+    earlier = note.get("settings", {})
     for section in BINDING if earlier else ():
         for name, value in story["settings"][section].items():
             before = earlier.get(section, {}).get(name, value)
-            if before != value and name != "overwrite_cache":
+            if before != value and name not in FREE:
                 what = f"holds a run with {name} {before}, not {value}"
                 raise CareError(what, where=str(folder), fix=others)
     return checkpoints[-1]
@@ -61,8 +86,16 @@ def start_run(run: RunSettings, story: dict[str, Any], *, keep: bool) -> None:
 
 
 def finish_run(run: RunSettings, story: dict[str, Any], result: dict[str, Any]) -> None:
-    """Note the result; `finished` is true from here on."""
-    write_note(Path(run.output_dir), {**story, "finished": True, "result": result})
+    """Note the result; `finished` is true from here on. The model card says the same to people."""
+    folder = Path(run.output_dir)
+    data = ", ".join(f"{name} ({rows:,} records)" for name, rows in story["datasets"].items())
+    bits = f"{story['quantization_bit']} bits" if story["quantization_bit"] else "not quantised"
+    manifest = f"sha256 `{story['manifest_sha256']}`" if story["manifest_sha256"] else "none"
+    card = CARD.format(
+        **{**story["settings"]["lora"], **story, **result, "data": data, "bits": bits}, manifest=manifest
+    )
+    (folder / "README.md").write_text(card, encoding="utf-8")
+    write_note(folder, {**story, "finished": True, "result": result})
 
 
 def write_note(folder: Path, note: dict[str, Any]) -> None:

@@ -17,7 +17,13 @@ from care_train.arguments import list_flags, parse
 from care_train.config import ALIASES, REMOVED, ChatSettings, SftSettings, check_sft, list_values, usage
 from care_train.errors import CareError, Exit
 
-QUIET = {"TOKENIZERS_PARALLELISM": "true", "TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_TELEMETRY": "1"}
+# Libraries kept quiet; and threads that wait give up the core soon, or on a busy machine all are several times slower.
+ENVIRONMENT = {
+    "TOKENIZERS_PARALLELISM": "true",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "GOMP_SPINCOUNT": "1000",
+}
 
 
 def main() -> NoReturn:
@@ -152,6 +158,8 @@ def run_chat(argv: list[str]) -> None:
     question = answer.question
     if question is None and not sys.stdin.isatty():
         question = sys.stdin.read()
+    if question is not None and not question.strip():
+        raise usage("the question is empty", "Give --question TEXT, or text on stdin.")
     prepare(answer.model_name_or_path or answer.adapter_name_or_path or "")
     from care_train.generation import load_chatbot
     from care_train.serving.chat import HELP, NOTICE, answer_once, converse
@@ -159,7 +167,7 @@ def run_chat(argv: list[str]) -> None:
     bot = load_chatbot(answer)
     say(NOTICE)
     if question is not None:
-        given = answer_once(bot, question, sampling, (lambda piece: None) if answer.json else write)
+        given = answer_once(bot, question.strip(), sampling, (lambda piece: None) if answer.json else write)
         if answer.json:
             print_json({**asdict(given), "template": bot.template.name})
         else:
@@ -185,7 +193,7 @@ def prepare(model: str) -> None:
 
     if model == "tiny" or os.path.isdir(model):
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    for name, value in QUIET.items():
+    for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     warnings.filterwarnings("ignore")
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from care_train.examples import IGNORED
+IGNORED = -100  # what torch's cross entropy passes over
 
 
 def make_padder(pad_id: int, multiple: int = 8) -> Callable[[list[dict[str, Any]]], dict[str, torch.Tensor]]:

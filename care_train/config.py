@@ -122,7 +122,7 @@ class AnswerSettings:
     finetuning_type: str = setting("lora", "what was trained", choices=("lora",))
     template: str | None = setting(None, "chat template (default: the one stored with the adapter)")
     quantization_bit: int | None = setting(
-        None, "bits of the base model; 16: unquantised (default: as trained)", choices=(4, 8, 16)
+        None, "bits of the base model, 16 for all (default: as trained)", choices=(4, 8, 16)
     )
     question: str | None = setting(None, "answer this one question and end (also: text on stdin)")
     system: str | None = setting(None, "system prompt (default: the one trained with, else the template's)")

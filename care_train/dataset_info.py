@@ -40,22 +40,16 @@ class Dataset:
     manifest_sha256: str | None
 
 
-def find_dataset_dir(given: str | None, data: Path = Path("data")) -> Path:
-    """`given`, else ./data where it holds a dataset_info.json, else the release under it whose manifest is newest."""
-    if given:
-        folder = Path(given)
-    elif (data / "dataset_info.json").exists():
-        folder = data
-    else:
-        found = [path.parent for path in data.glob("releases/*/dataset_info.json")]
-        if not found:
-            fix = "Name its folder with --dataset_dir, or make a release with care-data run."
-            raise CareError(f"no dataset_info.json in {data} or {data / 'releases'}", fix=fix)
-        folder = max(found, key=lambda path: (_mtime(path / "manifest.json"), path.name))
-    if not (folder / "dataset_info.json").exists():
-        fix = "Name the folder that holds dataset_info.json with --dataset_dir."
-        raise CareError("no dataset_info.json there", where=str(folder), fix=fix)
-    return folder
+def find_dataset_dir(given: str | None) -> Path:
+    """`given` (./data) where it holds a dataset_info.json, else the release under it whose manifest is newest."""
+    folder = Path(given or "data")
+    if (folder / "dataset_info.json").exists():
+        return folder
+    found = [path.parent for path in folder.glob("releases/[!.]*/dataset_info.json")]  # dotted: not finished
+    if not found:
+        fix = "Name the folder that holds dataset_info.json with --dataset_dir, or make a release with care-data run."
+        raise CareError("no dataset_info.json there, nor in a release under it", where=str(folder), fix=fix)
+    return max(found, key=lambda path: (_mtime(path / "manifest.json"), path.name))
 
 
 def _mtime(path: Path) -> float:
@@ -134,15 +128,29 @@ def load_entry(entry: Entry, stage: str, sums: dict[str, str]) -> pa.Table:
     """All records of one entry with every column of `shards.TYPES`; what it lacks is null."""
     columns = {**read_columns(entry, stage), "id": "id"}
     optional = {"id"} if "columns" in entry.keys else {"id", "query"}
-    tables = []
-    for path in _find_files(entry):
-        where = f"{entry.name}/{path.name}"
-        known = sums.get(os.path.relpath(path, os.path.realpath(entry.folder)))
-        if known and hash_file(path, "sha256") != known:
-            fix = "The file was changed or damaged: write the release again."
-            raise CareError("sha256 is not the manifest's", where=where, fix=fix, code=Exit.INTEGRITY)
-        tables.append(read_shard(path, columns, where, optional=optional))
-    return pa.concat_tables(tables)
+    files = _find_files(entry)
+    if entry.care and sums:
+        check_sums(entry, files, sums)
+    tables = [read_shard(path, columns, f"{entry.name}/{path.name}", optional=optional) for path in files]
+    return pa.concat_tables(tables).slice(0, entry.keys.get("num_samples"))
+
+
+def check_sums(entry: Entry, files: list[Path], sums: dict[str, str]) -> None:
+    """Raise (exit 4) unless the entry's files are those of the release's manifest, byte for byte."""
+    root = os.path.realpath(entry.folder)
+    present = {os.path.relpath(path, root): path for path in files}
+    folder = f"{entry.keys['file_name']}/"
+    for name in sorted(present.keys() | {name for name in sums if name.startswith(folder)}):
+        if name not in present:
+            problem = "is in the manifest but not there"
+        elif name not in sums:
+            problem = "is not in the manifest"
+        elif hash_file(present[name], "sha256") != sums[name]:
+            problem = "has another sha256 than the manifest says"
+        else:
+            continue
+        fix = "The release was changed or damaged: write it again."
+        raise CareError(problem, where=name, fix=fix, code=Exit.INTEGRITY)
 
 
 def read_columns(entry: Entry, stage: str) -> dict[str, str]:
@@ -211,12 +219,12 @@ def hash_file(path: Path, kind: str) -> str:
 
 
 def _read_sums(manifest: Path) -> dict[str, str]:
-    """Path in the release -> sha256, from a release's manifest; empty where there is none."""
+    """Path in the release -> sha256, from `files` (or `shards`) of its manifest; empty where there is none."""
     if not manifest.exists():
         return {}
     try:
-        shards = json.loads(manifest.read_text(encoding="utf-8")).get("shards", [])
-        return {shard["path"]: shard["sha256"] for shard in shards}
+        note = json.loads(manifest.read_text(encoding="utf-8"))
+        return {file["path"]: file["sha256"] for file in note.get("files") or note.get("shards") or []}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         fix = "Write the release again."
         raise CareError(f"not a manifest ({error!r})", where=str(manifest), fix=fix, code=Exit.INTEGRITY) from error

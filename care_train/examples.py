@@ -12,7 +12,7 @@ from care_train.config import DataSettings
 from care_train.errors import CareError
 from care_train.templates import Piece, Special, Template, write_answer, write_prompt
 
-IGNORED = -100
+IGNORED = -100  # what torch's cross entropy passes over
 BATCH = 1000  # records to one call of the tokenizer
 
 

@@ -100,7 +100,8 @@ def attach_lora(model: nn.Module, lora: LoraSettings, settings: ModelSettings) -
     model.requires_grad_(False)
     recompute = settings.gradient_checkpointing
     if recompute or (recompute is None and torch.cuda.is_available()):
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})  # type: ignore[operator]
+        enable: Any = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
+        enable({"use_reentrant": False})
         model.enable_input_require_grads()  # type: ignore[operator]
     if settings.adapter_name_or_path:
         peft = PeftModel.from_pretrained(model, settings.adapter_name_or_path, is_trainable=True)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from care_data import registry
+from care_data.entries import Entry
 from care_data.examples import check_example
 from care_data.records import explain
 
@@ -50,14 +51,14 @@ def test_an_example_that_says_something_else_is_told() -> None:
         "records": {"sft": [shown | {"output": "别的"}], "other": []},
         "rejects": {"sft": {"where": 1}},
     }
-    changed = registry.Entry(**(vars(entry) | {"example": example}))
+    changed = Entry(**(vars(entry) | {"example": example}))
     assert check_example(changed) == [
         "example.records.sft: 2 records where 1 are shown",
         f"example.records.sft: record 1: output is {shown['output']!r}, not '别的'",
         "example.records.sft: rejects are {}, not {'where': 1}",
         "example.records.other: no such output",
     ]
-    none = registry.Entry(**(vars(entry) | {"example": {"files": {}, "records": {}}}))
+    none = Entry(**(vars(entry) | {"example": {"files": {}, "records": {}}}))
     assert check_example(none) == ["outputs.sft has no example"]
 
 

@@ -17,8 +17,8 @@ from care_data.converters.joins import Partner, beside, holds
 from care_data.converters.joins import prepare as prepare
 from care_data.converters.patterns import Blank, Hole, add_kind, parse_pattern, read_back
 from care_data.converters.shapes import SHAPES, turn_steps
+from care_data.entries import Join, Output
 from care_data.errors import CareError
-from care_data.registry import Output
 from care_data.rows import OPTIONS, Batch, Wanted
 
 REJECTS = {"id": pl.String, "reason": pl.String, "detail": pl.String}
@@ -82,20 +82,33 @@ def _add_text(columns: Wanted, name: str) -> None:
 
 
 def require_columns(output: Output, names: set[str]) -> None:
-    """CareError where a pattern or condition names columns none of which the file has."""
-    joins = {join.name for join in output.joins}
-    made = {hole.places[0][0] for source in output.parse.values() for hole in parse_pattern(source).holes}
+    """CareError where a pattern or condition names columns none of which the output's own file has."""
+    elsewhere = {join.name for join in output.joins}
+    elsewhere |= {str(hole.places[0][0]) for source in output.parse.values() for hole in parse_pattern(source).holes}
     holes = [hole for source in patterns_of(output) for hole in parse_pattern(source).holes]
     if output.turns:
         holes += parse_pattern("{" + output.turns["in"] + "}").holes
     plain = [*output.where, *output.unless, *output.unique, *output.parse, *(join.on[0] for join in output.joins)]
     plain += [output.options] if output.options else []
     holes += [Hole(((name,),), optional=False) for name in plain]
+    _require(names | elsewhere, names, holes)
+
+
+def require_joined(output: Output, join: Join, names: set[str]) -> None:
+    """CareError where a pattern or the join names columns none of which the joined file has."""
+    holes = [
+        Hole(tuple(place[1:] for place in hole.places), hole.optional)
+        for source in patterns_of(output)
+        for hole in parse_pattern(source).holes
+        if all(place[0] == join.name and len(place) > 1 for place in hole.places)
+    ]
+    _require(names, names, holes + [Hole(((name,),), optional=False) for name in [join.on[1], *join.where]])
+
+
+def _require(known: set[str], names: set[str], holes: list[Hole]) -> None:
     for hole in holes:
         heads = [str(place[0]) for place in hole.places]
-        if not hole.optional and not any(
-            head in names or head in joins or head in made or head in _GIVEN for head in heads
-        ):
+        if not hole.optional and not any(head in known or head in _GIVEN for head in heads):
             shown = ", ".join(sorted(names - set(_GIVEN))) or "no named columns"
             raise CareError(f"no column {' or '.join(map(repr, heads))}", fix=f"The file has: {shown}.")
 

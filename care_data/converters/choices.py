@@ -6,7 +6,7 @@ import polars as pl
 
 from care_data.converters.patterns import Blank, fill, parse_pattern, value_of
 from care_data.converters.shaped import Shaped
-from care_data.registry import Output
+from care_data.entries import Output
 from care_data.rows import OPTIONS
 
 

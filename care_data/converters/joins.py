@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from care_data.entries import Join
 from care_data.errors import CareError
-from care_data.registry import Join
 
 
 @dataclass(frozen=True)

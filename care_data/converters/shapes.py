@@ -12,7 +12,7 @@ import polars as pl
 from care_data.converters.choices import shape_choice
 from care_data.converters.patterns import Blank, Steps, fill, parse_pattern, value_of
 from care_data.converters.shaped import Shaped
-from care_data.registry import Output
+from care_data.entries import Output
 
 USER, ASSISTANT, SYSTEM, IGNORE = "user", "assistant", "system", "ignore"
 _SPOKEN = ("user", "assistant", "speaker", "text")  # keys of `turns` whose patterns start at an element

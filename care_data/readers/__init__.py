@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from care_data.entries import File
 from care_data.errors import CareError
 from care_data.readers.archives import open_members
 from care_data.readers.blocks import read_blocks
@@ -10,7 +11,6 @@ from care_data.readers.documents import read_docx, read_html
 from care_data.readers.lines import read_lines
 from care_data.readers.tables import read_csv, read_parquet, read_tsv
 from care_data.readers.trees import read_json, read_pickle
-from care_data.registry import File
 from care_data.rows import Bad, Batch, Wanted
 
 MAX_BAD = 0.01

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from care_data.entries import File
 from care_data.readers.casting import NestingError, make_cell_caster
 from care_data.readers.encodings import decode_lines
-from care_data.registry import File
 from care_data.rows import Batch, Collector, Wanted
 
 

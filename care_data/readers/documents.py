@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import BinaryIO
 from xml.etree import ElementTree
 
+from care_data.entries import File
 from care_data.errors import CareError, Exit
-from care_data.registry import File
 from care_data.rows import Batch, Collector, Wanted
 
 _WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from care_data.entries import File
 from care_data.readers.encodings import decode_lines
-from care_data.registry import File
 from care_data.rows import Batch, Collector, Wanted
 
 

@@ -11,9 +11,9 @@ from typing import BinaryIO
 
 import orjson
 
+from care_data.entries import File
 from care_data.errors import CareError
 from care_data.readers.encodings import BLOCK, decode_lines, is_utf8
-from care_data.registry import File
 
 SNIFF = 1 << 20
 """Bytes at the head of a file that tell what it is."""

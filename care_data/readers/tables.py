@@ -11,10 +11,10 @@ from typing import Any, BinaryIO
 
 import polars as pl
 
+from care_data.entries import File
 from care_data.errors import CareError, Exit
 from care_data.readers.casting import NestingError, make_cell_caster
 from care_data.readers.encodings import decode_lines
-from care_data.registry import File
 from care_data.rows import Batch, Collector, Wanted
 
 MAX_CELL = 100_000

@@ -11,11 +11,11 @@ from typing import Any, BinaryIO
 
 import orjson
 
+from care_data.entries import File
 from care_data.readers.casting import NestingError, make_taker
 from care_data.readers.encodings import bad_byte, is_utf8
 from care_data.readers.pickles import load_plain
 from care_data.readers.scans import scan_values
-from care_data.registry import File
 from care_data.rows import Batch, Collector, Wanted
 
 _KEY = re.compile(rb'"\s*:')

@@ -49,6 +49,7 @@ class Partial:
                 f"the disk is full ({os.strerror(error.errno or 0)}) after {held} bytes",
                 fix="Free some space, or choose another folder with --to, then run again.",
                 code=Exit.LIMIT,
+                fatal=True,
             ) from error
 
     def read_state(self) -> dict[str, Any]:

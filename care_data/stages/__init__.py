@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from care_data import engines
+from care_data.entries import Entry, Output
 from care_data.errors import CareError
 from care_data.parts import Part
 from care_data.readers import MAX_BAD
-from care_data.registry import Entry, Output
 from care_data.store import Manifest, Store, read_manifest, sweep
 
 Progress = Callable[[str, str, int, int | None], None]

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from care_data import __version__, cleaners, filters, records, registry
+from care_data.entries import Entry, Output
 from care_data.errors import CareError
 from care_data.parts import Part, PartWriter, open_part, read_frames
-from care_data.registry import Entry, Output
 from care_data.stages import (
     Settings,
     StageResult,

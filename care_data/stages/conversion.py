@@ -5,10 +5,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from care_data import __version__, converters, readers, records
+from care_data.entries import Entry, File, Join, Output
 from care_data.errors import CareError
 from care_data.parts import Part, PartWriter, open_part
-from care_data.registry import Entry, File, Output
 from care_data.stages import Settings, StageResult, chosen_outputs, finish, leave, require_stage, run_parts, sum_counts
 from care_data.store import Manifest, code_digest, sha256_json, writing
 
@@ -116,27 +118,13 @@ def _convert_tasks(
 
 def convert_part(task: ConvertTask) -> Part:
     """Convert one part and write it; a part that is there already is taken as it is."""
-    import polars as pl
-
     if done := open_part(task.part):
         return done
     output, place = task.output, f"{task.corpus}/{task.file.name}"
     own, others = converters.wanted(output)
+    partners = [_prepare_partner(task, join, others[join.name]) for join in output.joins]
+    converter = converters.Converter(output, task.corpus, task.license_id, partners)
     try:
-        partners = [
-            converters.prepare(
-                join,
-                pl.concat(
-                    [
-                        batch.frame
-                        for path in task.joined[join.name][1]
-                        for batch in _read_all(path, task, join.name, others[join.name])
-                    ]
-                ),
-            )
-            for join in output.joins
-        ]
-        converter = converters.Converter(output, task.corpus, task.license_id, partners)
         total: Counter[str] = Counter()
         dropped: Counter[str] = Counter()
         turns: Counter[str] = Counter()
@@ -163,9 +151,15 @@ def convert_part(task: ConvertTask) -> Part:
     return part
 
 
-def _read_all(path: Path, task: ConvertTask, join: str, wanted: dict[str, Any]) -> list[Any]:
-    """All batches of a joined file; its rows stay in memory, so only the columns named are read."""
-    return list(readers.read(path, task.joined[join][0], wanted, task.max_bad))
+def _prepare_partner(task: ConvertTask, join: Join, wanted: dict[str, Any]) -> converters.Partner:
+    """A joined file ready to be joined; its rows stay in memory, so only the columns named are read."""
+    file, paths = task.joined[join.name]
+    try:
+        batches = [batch for path in paths for batch in readers.read(path, file, wanted, task.max_bad)]
+        converters.require_joined(task.output, join, batches[0].names)
+        return converters.prepare(join, pl.concat([batch.frame for batch in batches]))
+    except CareError as error:
+        raise error.within(f"{task.corpus}/{file.name}") from error
 
 
 def _expectations(outputs: dict[str, Output], counts: dict[str, dict[str, Any]], raw: Manifest) -> list[str]:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from care_data import __version__, records, registry
 from care_data.duplicates import dedupe
+from care_data.entries import Entry, Output
 from care_data.parts import Part, PartWriter, open_part, read_frames
-from care_data.registry import Entry, Output
 from care_data.stages import Settings, StageResult, finish, inputs_of, leave, renamed, require_stage, sum_counts
 from care_data.store import Manifest, code_digest, sha256_json, writing
 

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from care_data import __version__
-from care_data.registry import Entry, File
+from care_data.entries import Entry, File
 from care_data.sources import FetchResult, Want, fetch
 from care_data.sources.checksums import Pin
 from care_data.sources.ledger import Ledger

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from care_train.config import SamplingSettings
-from care_train.errors import CareError, Exit
 from care_train.generation import Chatbot, History, stream_answer
 
 NOTICE = "Words of a language model, not a doctor's advice. In an emergency call your local emergency number."
@@ -24,9 +23,6 @@ class Answer:
 
 def answer_once(bot: Chatbot, question: str, sampling: SamplingSettings, write: Callable[[str], None]) -> Answer:
     """The answer to one question; `write` gets it piece by piece."""
-    question = question.strip()
-    if not question:
-        raise CareError("the question is empty", fix="Give --question TEXT or text on stdin.", code=Exit.USAGE)
     started = time.monotonic()
     pieces = []
     for piece in stream_answer(bot, question, [], sampling):

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from care_data import registry
+from care_data.entries import Entry, Join
 from care_data.errors import CareError, Exit
-from care_data.registry import Join
 
 ENTRY = """
 title = "Invented"
@@ -27,7 +27,7 @@ TWO_FILES = ENTRY.replace(
 )
 
 
-def load(folder: Path, text: str, name: str = "mine") -> registry.Entry:
+def load(folder: Path, text: str, name: str = "mine") -> Entry:
     path = folder / "registry" / f"{name}.toml"
     path.parent.mkdir(exist_ok=True)
     path.write_text(text, encoding="utf-8")

@@ -69,7 +69,7 @@ def test_overview_lists_the_commands_and_loads_nothing_heavy(tmp_path: Path) -> 
         ("chat nowhere --question x", "care-train: nowhere: no adapter there.", 1),
         (
             "sft output_dir=o model_name_or_path=m dataset=d template=llama2 dataset_dir=nowhere",
-            "care-train: nowhere: no dataset_info.json there.",
+            "care-train: nowhere: no dataset_info.json there, nor in a release under it.",
             1,
         ),
         (

@@ -155,22 +155,32 @@ def test_a_release_that_was_touched_is_refused(release: Path, tmp_path: Path) ->
         load_datasets(copy, "toy_sft", "sft")
 
 
-def test_the_dataset_folder_is_found(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    with pytest.raises(CareError, match=r"no dataset_info.json in"):
-        find_dataset_dir(None, data)
+def test_the_dataset_folder_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = Path("data")
+    with pytest.raises(CareError, match=r"data: no dataset_info.json there, nor in a release under it"):
+        find_dataset_dir(None)
     for name, age in (("old", 200), ("new", 100), (".half-written", 0)):
         folder = data / "releases" / name
         folder.mkdir(parents=True)
         (folder / "dataset_info.json").write_text("{}")
         (folder / "manifest.json").write_text("{}")
         os.utime(folder / "manifest.json", (1e9 - age, 1e9 - age))
-    assert find_dataset_dir(None, data) == data / "releases" / "new"
+    assert find_dataset_dir(None) == find_dataset_dir("data") == data / "releases" / "new"
+    assert find_dataset_dir(str(tmp_path / "data")) == tmp_path / "data" / "releases" / "new"
+    assert find_dataset_dir("data/releases/old") == data / "releases" / "old"
     (data / "dataset_info.json").write_text("{}")
-    assert find_dataset_dir(None, data) == data
-    assert find_dataset_dir(str(data / "releases" / "old"), data) == data / "releases" / "old"
-    with pytest.raises(CareError, match=r"no dataset_info.json there"):
-        find_dataset_dir(str(tmp_path))
+    assert find_dataset_dir(None) == data
+
+
+def test_shards_come_by_name_whatever_the_disk_says(write_info: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = write_info({"file_name": "parts"})
+    for name in "bca":
+        put(folder, f"parts/{name}.json", [{"instruction": name, "output": "x"}])
+    for order in (sorted, lambda paths: sorted(paths, reverse=True)):
+        listed = order(folder / "parts" / f"{name}.json" for name in "abc")
+        monkeypatch.setattr(Path, "iterdir", lambda self, listed=listed: iter(listed))
+        assert load_datasets(folder, "mm", "sft").table["prompt"].to_pylist() == ["a", "b", "c"]
 
 
 def test_a_broken_dataset_info(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from care_data.converters import Converter, Partner, wanted
-from care_data.registry import Output
+from care_data.entries import Output
 from care_data.rows import Bad, Batch
 
 Convert = Callable[..., Any]

@@ -174,7 +174,7 @@ def test_a_joined_file_without_its_key_is_an_error(run: Run, tmp_path: Path) -> 
     files = {"a.csv": b"q,id\n1,7\n", "b.csv": b"number,text\n7,x\n"}
     lay(tmp_path, "mine", files, more='join.m = { file = "other", on = "id = id" }', answer="{m.text}")
     found, (first, _) = run("mine")
-    assert first == "care-data: mine/rows/join.m: no row of 'other' has a 'id'. Mend `on` in the entry."
+    assert first == "care-data: mine/other: no column 'id'. The file has: number, text."
     assert found == 1
     assert half_written(tmp_path) == []
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from care_data.converters import Converter, convert, require_columns, wanted
 from care_data.converters.joins import prepare
+from care_data.entries import Join, Output
 from care_data.errors import CareError
-from care_data.registry import Join, Output
 from care_data.rows import Bad, Batch
 
 PAIR = {"instruction": "{q}", "output": "{a}"}

@@ -4,8 +4,8 @@ import polars as pl
 import pytest
 
 from care_data.converters.joins import beside, holds, prepare
+from care_data.entries import Join
 from care_data.errors import CareError
-from care_data.registry import Join
 
 ANSWERS = pl.DataFrame(
     {"_row": [1, 2, 3, 4], "id": ["1", "2", "2", None], "text": ["甲", "乙", "丙", "丁"]},

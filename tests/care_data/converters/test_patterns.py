@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from care_data.converters import blank_of
 from care_data.converters.patterns import Hole, add_kind, fill, kind_of, merge_kinds, parse_pattern, read_back
+from care_data.entries import Output
 from care_data.errors import CareError
-from care_data.registry import Output
 
 TEXT = pl.String()
 

@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 import pytest
 
+from care_data.entries import File
 from care_data.readers import READERS
-from care_data.registry import File
 from care_data.rows import Bad, Wanted
 
 

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from care_data import readers
+from care_data.entries import File
 from care_data.errors import CareError, Exit
-from care_data.registry import File
 
 WANTED = {"q": pl.String()}
 

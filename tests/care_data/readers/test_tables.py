@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from care_data.entries import File
 from care_data.errors import CareError, Exit
 from care_data.readers.tables import MAX_CELL, read_csv
-from care_data.registry import File
 
 HEAD = "q,a\n"
 

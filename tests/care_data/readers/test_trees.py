@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from care_data.entries import File
 from care_data.errors import CareError
 from care_data.readers import scans
 from care_data.readers.trees import read_json
-from care_data.registry import File
 
 ROWS = [{"q": f'第{n}问，"怎么办"？\n[{{', "a": f"答{n}]\\"} for n in range(1, 8)]
 

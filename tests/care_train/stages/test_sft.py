@@ -61,6 +61,7 @@ def test_resumed_equals_straight(trained: Trained, make_settings: Any, tmp_path:
     said: list[str] = []
     resumed = train(make_settings(tmp_path / "output"), said.append)
     assert f"resume: going on from {tmp_path / 'output' / 'checkpoint-6'}" in said
+    assert next(line for line in said if line.startswith("step ")).startswith("step 7/12 ")
     weights = [folder / "adapter_model.safetensors" for folder in (straight, tmp_path / "output")]
     assert weights[0].read_bytes() == weights[1].read_bytes()
     keep = ("step", "loss", "grad_norm", "learning_rate", "epoch")
