@@ -176,9 +176,13 @@ def print_table(header: list[str], rows: list[list[str]], right: set[int] = froz
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     console = Console()
-    if not console.is_terminal:
-        console = Console(width=160)
-    console.print(table)
+    if console.is_terminal:
+        console.print(table)
+        return
+    plain = Console(width=120)
+    with plain.capture() as printed:
+        plain.print(table)
+    typer.echo("\n".join(line.rstrip() for line in printed.get().strip("\n").split("\n")))
 
 
 def complain(text: str) -> None:

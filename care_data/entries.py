@@ -28,6 +28,8 @@ class File:
     at: str | None = None
     start: str | None = None
     sections: dict[str, str] = field(default_factory=dict)
+    parts: dict[str, dict[str, str]] = field(default_factory=dict)
+    renew: str | None = None
     literals: list[str] = field(default_factory=list)
     optional: bool = False
 

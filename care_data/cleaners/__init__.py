@@ -6,8 +6,10 @@ import polars as pl
 
 from care_data.characters import TAGS
 from care_data.cleaners.boilerplate import strip_boilerplate
+from care_data.cleaners.layout import close_han_gaps, strip_page_furniture
 from care_data.cleaners.markup import mask_links, strip_markup
 from care_data.cleaners.privacy import mask_privacy
+from care_data.cleaners.templates import strip_prompt_template
 from care_data.cleaners.unicode import normalize_unicode
 from care_data.errors import CareError, Exit
 
@@ -19,7 +21,10 @@ ROUNDS = 12
 ROW, MOVED = "__row", "__moved"
 
 STEPS: dict[str, Cleaner] = {
+    "prompt_template": strip_prompt_template,  # first: it looks at the lines as upstream has them
     "markup": strip_markup,  # before unicode, which settles the &nbsp; and line breaks it leaves
+    "page_furniture": strip_page_furniture,  # before unicode, which settles the tabs it goes by
+    "close_han_gaps": close_han_gaps,
     "unicode": normalize_unicode,
     "links": mask_links,
     "boilerplate": strip_boilerplate,

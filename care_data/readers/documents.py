@@ -10,15 +10,19 @@ from care_data.errors import CareError, Exit
 from care_data.rows import Batch, Collector, Wanted
 
 _WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
-_FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
+_MATH_TEXT = "{http://schemas.openxmlformats.org/officeDocument/2006/math}t"
+_TWICE = {"{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback", f"{_WORD}moveFrom"}
+"""What stands in the XML a second time: a text box for old programs, a passage where it was before it was moved."""
+_SIGNS = {f"{_WORD}tab": "\t", f"{_WORD}br": "\n", f"{_WORD}cr": "\n", f"{_WORD}noBreakHyphen": "-"}
 MAX_XML = 256 << 20
 """Bytes a document's XML may have."""
 
 
 def read_docx(stream: BinaryIO, file: File, wanted: Wanted) -> Iterator[Batch]:
-    """One row: `text`, the paragraphs in order, and `title`, the first that is not blank.
+    """One row: `text`, the paragraphs in order, a line each, and `title`, the first that is not blank.
 
-    Text boxes stand in the XML twice, for new and for old programs: the old form is left out. So is deleted text.
+    A row of a table is one line, ` | ` between its cells. Text boxes stand in the XML twice, for new and for old
+    programs: the old form is left out. So is deleted text.
     """
     try:
         with zipfile.ZipFile(stream) as archive:
@@ -32,32 +36,53 @@ def read_docx(stream: BinaryIO, file: File, wanted: Wanted) -> Iterator[Batch]:
         raise CareError("the document declares a DTD, as no docx does", fix="It is refused.", code=Exit.INTEGRITY)
     try:
         root = ElementTree.fromstring(data)  # noqa: S314  without a DTD there is nothing to expand
+        texts = _lines(root)
     except ElementTree.ParseError as error:
         raise CareError(f"its XML is broken ({error})", fix="Fetch it again.", code=Exit.INTEGRITY) from error
-    paragraphs: list[list[str]] = []
-    _walk(root, paragraphs, [])
-    texts = ["".join(parts) for parts in paragraphs]
+    except RecursionError:
+        raise CareError("its XML is nested too deeply", fix="It is refused.", code=Exit.INTEGRITY) from None
     columns = {"text": "\n".join(texts), "title": next((text.strip() for text in texts if text.strip()), None)}
     rows = Collector(wanted, names=set(columns))
     rows.add([columns.get(name) for name in wanted], len(data))
     yield rows.take()
 
 
-def _walk(element: ElementTree.Element, paragraphs: list[list[str]], current: list[str]) -> None:
+def _lines(element: ElementTree.Element) -> list[str]:
+    """The paragraphs and table rows inside an element, in order."""
+    lines: list[list[str]] = []
+    for child in element:
+        _walk(child, lines, [])
+    return ["".join(parts) for parts in lines]
+
+
+def _walk(element: ElementTree.Element, lines: list[list[str]], current: list[str]) -> None:
     """Gather paragraphs in the order they open; one inside another (a text box) stands by itself, after it."""
-    if element.tag == _FALLBACK:
+    if element.tag in _TWICE:
+        return
+    if element.tag == f"{_WORD}tr":
+        cells = [" ".join(" ".join(_lines(cell)).split("\n")).strip() for cell in _cells(element)]
+        while cells and not cells[-1]:
+            cells.pop()
+        lines.append([" | ".join(cells)])
         return
     if element.tag == f"{_WORD}p":
         current = []
-        paragraphs.append(current)
-    elif element.tag == f"{_WORD}t":
+        lines.append(current)
+    elif element.tag in (f"{_WORD}t", _MATH_TEXT):
         current.append(element.text or "")
-    elif element.tag == f"{_WORD}tab":
-        current.append("\t")
-    elif element.tag in (f"{_WORD}br", f"{_WORD}cr"):
-        current.append("\n")
+    elif element.tag in _SIGNS:
+        current.append(_SIGNS[element.tag])
     for child in element:
-        _walk(child, paragraphs, current)
+        _walk(child, lines, current)
+
+
+def _cells(row: ElementTree.Element) -> Iterator[ElementTree.Element]:
+    """The cells of a table row, those inside a content control too."""
+    for child in row:
+        if child.tag == f"{_WORD}tc":
+            yield child
+        else:
+            yield from _cells(child)
 
 
 def read_html(stream: BinaryIO, file: File, wanted: Wanted) -> Iterator[Batch]:
