@@ -47,6 +47,7 @@ class Collector:
     _rows: list[int] = field(default_factory=list)
     _columns: dict[str, list[Any]] = field(default_factory=dict)
     _bad: list[Bad] = field(default_factory=list)
+    _frames: list[pl.DataFrame] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._columns = {name: [] for name in self.wanted}
@@ -59,6 +60,14 @@ class Collector:
         for column, value in zip(self._columns.values(), values, strict=True):
             column.append(value)
 
+    def add_frame(self, frame: pl.DataFrame, size: int) -> None:
+        """Many good rows at once: a frame of the wanted columns; size in bytes or characters."""
+        self._gather()
+        numbers = pl.int_range(self.row + 1, self.row + 1 + frame.height, dtype=pl.UInt32).alias("_row")
+        self._frames.append(frame.select(numbers, *self.wanted))
+        self.row += frame.height
+        self.size += size
+
     def add_bad(self, reason: str, detail: str, text: str) -> None:
         """One row that could not be read."""
         self.row += 1
@@ -67,13 +76,21 @@ class Collector:
     @property
     def full(self) -> bool:
         """Whether it is time to take a batch."""
-        return len(self._rows) >= BATCH_ROWS or self.size >= BATCH_BYTES
+        held = len(self._rows) + sum(frame.height for frame in self._frames)
+        return held >= BATCH_ROWS or self.size >= BATCH_BYTES
 
     def take(self) -> Batch:
         """The batch so far; the collector starts anew, its row number goes on."""
-        series = [pl.Series("_row", self._rows, pl.UInt32)]
-        series += [pl.Series(name, values, self.wanted[name]) for name, values in self._columns.items()]
-        batch = Batch(pl.DataFrame(series), self._bad, self.names)
-        self._rows, self._bad, self.size = [], [], 0
-        self._columns = {name: [] for name in self.wanted}
+        self._gather()
+        batch = Batch(pl.concat(self._frames), self._bad, self.names)
+        self._frames, self._bad, self.size = [], [], 0
         return batch
+
+    def _gather(self) -> None:
+        """The rows added one by one, as a frame behind those that are there."""
+        if self._rows or not self._frames:
+            series = [pl.Series("_row", self._rows, pl.UInt32)]
+            series += [pl.Series(name, values, self.wanted[name]) for name, values in self._columns.items()]
+            self._frames.append(pl.DataFrame(series))
+            self._rows = []
+            self._columns = {name: [] for name in self.wanted}

@@ -7,6 +7,7 @@ holds one block and one value.
 import io
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import BinaryIO
 
 import orjson
@@ -29,8 +30,32 @@ The value is empty where the file ends before the array or object it opened with
 """
 
 
-def scan_values(stream: BinaryIO, file: File) -> Iterator[Value]:
-    """The values that are the rows of a file, in order; CareError where `at` leads to none."""
+LINES_BYTES = 1 << 20
+"""Bytes of lines that are read as columns at once; one that is not plain sends them the long way."""
+
+
+@dataclass(frozen=True)
+class Lines:
+    """A block of whole lines, a value each, and its byte offset."""
+
+    offset: int
+    block: bytes
+
+    def values(self) -> Iterator[Value]:
+        """The value of each line, with or without a comma behind it; blank lines are no rows."""
+        offset = self.offset
+        for line in self.block.split(b"\n"):
+            text = line.strip().removesuffix(b",")
+            if text:
+                yield offset, None, text
+            offset += len(line) + 1
+
+
+def scan_values(stream: BinaryIO, file: File) -> Iterator[Value | Lines]:
+    """The values that are the rows of a file, in order; CareError where `at` leads to none.
+
+    A file with a value a line gives them in blocks.
+    """
     if not is_utf8(file.encoding):
         stream = _Recoded(decode_lines(stream, file.encoding))  # type: ignore[assignment]
     head = _read_head(stream)
@@ -100,18 +125,15 @@ def _is_whole(line: bytes) -> bool:
         return False
 
 
-def _lines(stream: BinaryIO, block: bytes, start: int) -> Iterator[Value]:
-    """A value a line, with or without commas between; blank lines are no rows."""
+def _lines(stream: BinaryIO, block: bytes, start: int) -> Iterator[Lines]:
+    """Blocks of whole lines."""
     offset, rest = start, block[start:]
     while True:
-        more = stream.read(BLOCK)
+        more = stream.read(min(BLOCK, LINES_BYTES))
         cut = rest.rfind(b"\n") + 1 if more else len(rest)
-        for line in rest[:cut].split(b"\n"):
-            text = line.strip().removesuffix(b",")
-            if text:
-                yield offset, None, text
-            offset += len(line) + 1
-        offset -= 1 if rest[:cut].endswith(b"\n") or cut == 0 else 0
+        if cut:
+            yield Lines(offset, rest[:cut])
+        offset += cut
         if not more:
             return
         rest = rest[cut:] + more

@@ -5,6 +5,7 @@ row aside and go on. Lines without a quote, nearly all of them, take the short w
 """
 
 import csv
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
@@ -14,6 +15,7 @@ import polars as pl
 from care_data.entries import File
 from care_data.errors import CareError, Exit
 from care_data.readers.casting import NestingError, make_cell_caster
+from care_data.readers.columns import read_csv_block
 from care_data.readers.encodings import decode_lines
 from care_data.rows import Batch, Collector, Wanted
 
@@ -22,6 +24,12 @@ MAX_CELL = 100_000
 
 MAX_ROWLIKE = 10
 """Lines of a quoted cell that may each have as many commas as a row; more of them are rows that a quote swallowed."""
+
+BLOCK_LINES = 1_000
+"""Lines read as columns at once; one that is not plain sends the block the long way."""
+
+_Line = tuple[int, str, str]
+"""(byte offset, text, what is wrong with its bytes)."""
 
 _BARE_CR = "\ue00d"
 """Stands for a bare carriage return while Python's csv reads a record; a character of the private use area."""
@@ -49,14 +57,18 @@ def read_tsv(stream: BinaryIO, file: File, wanted: Wanted) -> Iterator[Batch]:
 def _read_rows(
     lines: "_Lines", header: list[str], file: File, wanted: Wanted, split: Callable[[str], list[str] | None]
 ) -> Iterator[Batch]:
-    """Batches of the rows, each cut into cells by `split`, which gives None for a quote that never closes."""
+    """Batches of the rows, each cut into cells by `split`, which gives None for a quote that never closes.
+
+    Blocks of CSV in which all is plain are read as columns at once, the others row by row.
+    """
     rows = Collector(wanted, names=set(header))
     picked = [header.index(name) if name in header else None for name in wanted]
     cast = make_cell_caster(wanted, file.literals, set(header))
-    while (line := lines.take()) is not None:
+
+    def add(line: _Line) -> None:
         offset, text, problem = line
         if not text and not problem:
-            continue  # an empty line is no row
+            return  # an empty line is no row
         if problem:
             rows.add_bad("bad_encoding", problem, text)
         elif (cells := split(text)) is None:
@@ -69,6 +81,16 @@ def _read_rows(
                 rows.add(cast(values) if cast else values, len(text))
             except NestingError as error:
                 rows.add_bad("nesting", f"{error} in the row at byte {offset}", text)
+
+    while block := lines.take_block():
+        frame = read_csv_block(block, header, wanted) if file.format == "csv" and not cast else None
+        if frame is not None:
+            rows.add_frame(frame, sum(len(text) for _, text, _ in block))
+        else:
+            lines.give_back(block)
+            for _ in block:  # a record over several lines takes more than its share: the rest is the next block's
+                if (line := lines.take()) is not None:
+                    add(line)
         if rows.full:
             yield rows.take()
     yield rows.take()
@@ -77,14 +99,20 @@ def _read_rows(
 class _Lines:
     """Lines of a file that can be looked at ahead and given back."""
 
-    def __init__(self, lines: Iterator[tuple[int, str, str]]) -> None:
+    def __init__(self, lines: Iterator[_Line]) -> None:
         self._lines = lines
-        self._returned: deque[tuple[int, str, str]] = deque()
+        self._returned: deque[_Line] = deque()
 
-    def take(self) -> tuple[int, str, str] | None:
+    def take(self) -> _Line | None:
         return self._returned.popleft() if self._returned else next(self._lines, None)
 
-    def give_back(self, lines: list[tuple[int, str, str]]) -> None:
+    def take_block(self) -> list[_Line]:
+        block = list(itertools.islice(self._returned, BLOCK_LINES))
+        for _ in block:
+            self._returned.popleft()
+        return block + list(itertools.islice(self._lines, BLOCK_LINES - len(block)))
+
+    def give_back(self, lines: list[_Line]) -> None:
         self._returned.extendleft(reversed(lines))
 
 

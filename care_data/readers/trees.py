@@ -12,10 +12,12 @@ from typing import Any, BinaryIO
 import orjson
 
 from care_data.entries import File
-from care_data.readers.casting import NestingError, make_taker
+from care_data.errors import CareError
+from care_data.readers.casting import NestingError, Taker, make_taker
+from care_data.readers.columns import read_json_block
 from care_data.readers.encodings import bad_byte, is_utf8
 from care_data.readers.pickles import load_plain
-from care_data.readers.scans import scan_values
+from care_data.readers.scans import Lines, Value, scan_values
 from care_data.rows import Batch, Collector, Wanted
 
 _KEY = re.compile(rb'"\s*:')
@@ -28,31 +30,42 @@ def read_json(stream: BinaryIO, file: File, wanted: Wanted) -> Iterator[Batch]:
     """
     rows = Collector(wanted)
     take = make_taker(wanted, file.literals)
-    for offset, key, raw in scan_values(stream, file):
-        try:
-            value = orjson.loads(raw)
-            name = None if key is None else orjson.loads(key)
-            _refuse_repeated(value, raw)
-        except (ValueError, RecursionError) as error:
-            problem = bad_byte(raw, "utf-8", offset)
-            if problem and not is_utf8(file.encoding):  # the scan saw the file recoded
-                problem = f"bytes that are not {file.encoding}"
-            reason = "bad_encoding" if problem else "bad_json"
-            found = f"{error} in the value" if raw else "the file ends before its list or object does,"
-            rows.add_bad(reason, problem or f"{found} at byte {offset}", raw.decode("utf-8", "replace"))
-            continue
-        if isinstance(value, dict):
-            rows.names.update(value)
-        try:
-            values = take(value, name, raw)
-        except NestingError as error:
-            rows.add_bad("nesting", f"{error} in the value at byte {offset}", raw.decode("utf-8", "replace"))
+    for found in scan_values(stream, file):
+        if not isinstance(found, Lines):
+            _add_value(rows, take, found, file.encoding)
+        elif (plain := read_json_block(found.block, wanted)) and not file.literals:
+            rows.names |= plain[1]
+            rows.add_frame(plain[0], len(found.block))
         else:
-            rows.add(values, len(raw))
+            for value in found.values():
+                _add_value(rows, take, value, file.encoding)
         if rows.full:
             yield rows.take()
     rows.names.update(("_value", "_key") if file.at == "*" else ("_value",))
     yield rows.take()
+
+
+def _add_value(rows: Collector, take: Taker, value: Value, encoding: str) -> None:
+    """One value as a row, or as one that could not be read."""
+    offset, key, raw = value
+    try:
+        parsed = orjson.loads(raw)
+        name = None if key is None else orjson.loads(key)
+        _refuse_repeated(parsed, raw)
+    except (ValueError, RecursionError) as error:
+        problem = bad_byte(raw, "utf-8", offset)
+        if problem and not is_utf8(encoding):  # the scan saw the file recoded
+            problem = f"bytes that are not {encoding}"
+        reason = "bad_encoding" if problem else "bad_json"
+        told = f"{error} in the value" if raw else "the file ends before its list or object does,"
+        rows.add_bad(reason, problem or f"{told} at byte {offset}", raw.decode("utf-8", "replace"))
+        return
+    if isinstance(parsed, dict):
+        rows.names.update(parsed)
+    try:
+        rows.add(take(parsed, name, raw), len(raw))
+    except NestingError as error:
+        rows.add_bad("nesting", f"{error} in the value at byte {offset}", raw.decode("utf-8", "replace"))
 
 
 def _refuse_repeated(value: Any, raw: bytes) -> None:
@@ -85,7 +98,11 @@ def read_pickle(stream: BinaryIO, file: File, wanted: Wanted) -> Iterator[Batch]
     rows = Collector(wanted, names={"_value"})
     take = make_taker(wanted, file.literals)
     held = load_plain(stream)
-    for key, value in held.items() if isinstance(held, dict) and file.at == "*" else ((None, part) for part in held):
+    if not isinstance(held, dict if file.at == "*" else list | tuple):
+        shape = "an object of rows" if file.at == "*" else "a list of rows"
+        fix = 'Set at = "*" for an object, nothing for a list.'
+        raise CareError(f"the pickle holds {type(held).__name__}, not {shape}", fix=fix)
+    for key, value in held.items() if isinstance(held, dict) else ((None, part) for part in held):
         rows.names.update(value if isinstance(value, dict) else ())
         try:
             rows.add(take(value, key, None), 1000)
