@@ -4,6 +4,7 @@ The grammar is docs/registry.md and schemas/corpus.schema.json; what a schema ca
 exist, patterns that parse, fields with a place, benchmarks kept out of training.
 """
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,7 @@ def build_entry(path: Path, data: dict[str, Any]) -> Entry:
     where = f"{path.parent.name}/{path.name}"
     require("corpus", data, where)
     language = data.get("language", "zh")
-    files = {name: _file(name, spec, data["from"]) for name, spec in data["files"].items()}
+    files = {name: _file(name, spec, data["from"], where) for name, spec in data["files"].items()}
     specs = {name: _resolve_like(name, data["outputs"], where) for name in data["outputs"]}
     outputs = {name: _output(name, spec, files, language, where) for name, spec in specs.items()}
     _refuse_leaks(outputs, where)
@@ -134,9 +135,22 @@ def build_entry(path: Path, data: dict[str, Any]) -> Entry:
     )
 
 
-def _file(name: str, spec: dict[str, Any], source: str) -> File:
+def _file(name: str, spec: dict[str, Any], source: str, where: str) -> File:
     rest = {key: value for key, value in spec.items() if key != "from"}
-    return File(name=name, source=spec.get("from", source), **rest)
+    file = File(name=name, source=spec.get("from", source), **rest)
+    place = f"files.{name}"
+    tables = [file.sections, *file.parts.values()]
+    for regex in [file.start or "", *(regex for table in tables for regex in table.values())]:
+        try:
+            re.compile(regex)
+        except re.error as error:
+            problem = f"{place}: {regex!r} is no regular expression: {error}"
+            raise CareError(problem, where=where, fix="Python's re is used for blocks.") from error
+    for used in [*file.parts, *([file.renew] if file.renew else [])]:
+        if used not in file.sections:
+            problem = f"{place} names the section {used!r}"
+            raise CareError(problem, where=where, fix=f"Sections are: {', '.join(file.sections) or 'none'}.")
+    return file
 
 
 def _resolve_like(name: str, specs: dict[str, Any], where: str, seen: tuple[str, ...] = ()) -> dict[str, Any]:

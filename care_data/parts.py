@@ -5,16 +5,20 @@ killed run goes on with the parts that are missing. One that was damaged afterwa
 """
 
 import json
+import shutil
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from care_data.store import sha256_file, writing
+from care_data.rows import BATCH_BYTES, BATCH_ROWS
+from care_data.store import disk_error, sha256_file, writing
 
 _COUNTS, _REJECTS = b"care", b"care_rejects"
 
@@ -46,38 +50,82 @@ class Part:
 
 
 class PartWriter:
-    """Writes batches of records and of rejects, then both files under their final names."""
+    """Writes batches of records and of rejects, then both files under their final names.
+
+    Compressing takes as long as all that comes before it, so a thread writes one batch while the next one is made.
+    """
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self.path, self.schema, self.rows = path, schema, 0
         self.rejects = path.with_suffix(".rejects.parquet")
         self._kept: pq.ParquetWriter | None = None
-        self._aside: list[pl.DataFrame] = []
+        self._aside: pq.ParquetWriter | None = None
+        self._waiting: list[pl.DataFrame] = []
+        self._rejected = 0
+        self._thread = ThreadPoolExecutor(1)
+        self._busy: Future[None] | None = None
 
     def write(self, frame: pl.DataFrame, temporary: Path) -> None:
         """Add a batch of records."""
         table = to_arrow(frame, self.schema)
-        if self._kept is None:
-            self._kept = pq.ParquetWriter(temporary, self.schema, compression="zstd")
-        self._kept.write_table(table)
+        self._wait()
+        self._busy = self._thread.submit(self._open(temporary).write_table, table)
         self.rows += table.num_rows
 
     def set_aside(self, frame: pl.DataFrame) -> None:
         """Add a batch of rejects."""
         if frame.height:
-            self._aside.append(frame)
+            self._waiting.append(frame)
+            rows = sum(waiting.height for waiting in self._waiting)
+            if rows >= BATCH_ROWS or sum(waiting.estimated_size() for waiting in self._waiting) >= BATCH_BYTES:
+                self._spill()
 
     def close(self, counts: dict[str, Any], temporary: Path) -> None:
         """Write the rejects, then the counts into the records' metadata."""
-        if self._aside:
-            with writing(self.rejects) as path:
-                # Arrow says which error of the disk it met, polars does not.
-                pq.write_table(pl.concat(self._aside).to_arrow(), path, compression="zstd")
+        self._wait()
+        self._thread.shutdown()
+        if self._waiting:
+            self._spill()
+        if self._aside is not None:
+            self._name_rejects(self._aside)
+        told = json.dumps(counts, sort_keys=True).encode()
+        kept = self._open(temporary)
+        kept.add_key_value_metadata({_COUNTS: told, _REJECTS: b"%d" % self._rejected})
+        kept.close()
+
+    def _open(self, temporary: Path) -> pq.ParquetWriter:
         if self._kept is None:
-            self._kept = pq.ParquetWriter(temporary, self.schema, compression="zstd")
-        told, aside = json.dumps(counts, sort_keys=True).encode(), sum(frame.height for frame in self._aside)
-        self._kept.add_key_value_metadata({_COUNTS: told, _REJECTS: b"%d" % aside})
-        self._kept.close()
+            # A dictionary serves columns that repeat themselves; texts do not.
+            repeated = [name for name in ("corpus", "license") if name in self.schema.names]
+            self._kept = pq.ParquetWriter(temporary, self.schema, compression="zstd", use_dictionary=repeated)
+        return self._kept
+
+    def _wait(self) -> None:
+        """Until the batch before is written; its error is raised here."""
+        if self._busy is not None:
+            busy, self._busy = self._busy, None
+            busy.result()
+
+    def _spill(self) -> None:
+        """Write the rejects that wait, as one row group, to a file without a name: work that fails leaves none."""
+        # Arrow says which error of the disk it met, polars does not.
+        table = pl.concat(self._waiting).to_arrow()
+        try:
+            if self._aside is None:
+                self._spilled = TemporaryFile(dir=self.path.parent)  # noqa: SIM115 - closed when it has its name
+                self._aside = pq.ParquetWriter(self._spilled, table.schema, compression="zstd")
+            self._aside.write_table(table)
+        except OSError as error:
+            raise disk_error(error, self.rejects) from error
+        self._rejected += table.num_rows
+        self._waiting = []
+
+    def _name_rejects(self, aside: pq.ParquetWriter) -> None:
+        """Give the rejects, now that they are whole, their name."""
+        with writing(self.rejects) as path, path.open("wb") as named, self._spilled as spilled:
+            aside.close()
+            spilled.seek(0)
+            shutil.copyfileobj(spilled, named)
 
 
 def to_arrow(frame: pl.DataFrame, schema: pa.Schema) -> pa.Table:

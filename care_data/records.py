@@ -127,12 +127,12 @@ def _broken(value: pl.Expr, rule: dict[str, Any], reason: str) -> list[tuple[str
         found.append((reason, value.list.len() > rule["maxItems"]))
     if rule.get("uniqueItems"):
         found.append((reason, value.list.n_unique() < value.list.len()))
-    for part in rule.get("allOf", []):
-        found.extend(_broken(value, part, reason))
-    if "items" in rule:
+    if "items" in rule:  # before allOf: two blank answers are blank, and equal only after that
         element = pl.element()
         inner = [(reason, element.is_null()), *_broken(element, rule["items"], reason)]
         found.extend((why, value.list.eval(broken.fill_null(False)).list.any()) for why, broken in inner)
+    for part in rule.get("allOf", []):
+        found.extend(_broken(value, part, reason))
     if rule.get("type") == "object":
         for name, part in rule["properties"].items():
             field = value.struct.field(name)

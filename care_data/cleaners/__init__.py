@@ -11,6 +11,7 @@ from care_data.cleaners.markup import mask_links, strip_markup
 from care_data.cleaners.privacy import mask_privacy
 from care_data.cleaners.templates import strip_prompt_template
 from care_data.cleaners.unicode import normalize_unicode
+from care_data.cleaners.wrapping import join_wrapped_lines, strip_x_marks
 from care_data.errors import CareError, Exit
 
 Cleaner = Callable[[pl.Expr], pl.Expr]
@@ -26,6 +27,8 @@ STEPS: dict[str, Cleaner] = {
     "page_furniture": strip_page_furniture,  # before unicode, which settles the tabs it goes by
     "close_han_gaps": close_han_gaps,
     "unicode": normalize_unicode,
+    "join_wrapped_lines": join_wrapped_lines,  # before x_marks, by which it knows headings
+    "x_marks": strip_x_marks,
     "links": mask_links,
     "boilerplate": strip_boilerplate,
     "privacy": mask_privacy,  # last: it reads plain ASCII digits

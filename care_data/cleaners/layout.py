@@ -33,7 +33,7 @@ COLUMN = rf"(?m)^{FIGURES}(?:(?:\n[ \t]*){{1,3}}{FIGURES})+$"
 
 def close_han_gaps(text: pl.Expr) -> pl.Expr:
     """Text without the space that the end of a printed line left inside Chinese words."""
-    hot = pl.when(text.str.contains(rf"[{HAN}{CLOSING}] [{HAN}{CLOSING}{OPENING}]")).then(text)
+    hot: pl.Expr = pl.when(text.str.contains(rf"[{HAN}{CLOSING}] [{HAN}{CLOSING}{OPENING}]")).then(text)
     for _ in range(2):  # a gap takes four letters of what follows, where the next one may already stand
         hot = hot.str.replace_all(GAP, "${1}${2}")
     return pl.coalesce(hot, text)

@@ -127,7 +127,11 @@ class Converter:
         first = True
         for batch in batches:
             if first and (batch.frame.height or not batch.bad):
-                require_columns(self.output, batch.names)
+                try:
+                    require_columns(self.output, batch.names)
+                except CareError as error:
+                    name = path.rpartition("/")[2]
+                    raise error.within(f"{name}!{batch.member}" if batch.member else name) from error
                 first = False
             yield self.convert(batch, path)
 

@@ -142,7 +142,7 @@ def _marked_turns(held: pl.DataFrame, where: str, roles: dict[str, str], blank: 
 
     The mark is taken off. Text before the first mark is no turn: it is ignored and counted.
     """
-    marks = "|".join(re.escape(mark) for mark in sorted(roles, key=len, reverse=True))
+    marks = "|".join(_mark_regex(mark) for mark in sorted(roles, key=len, reverse=True))
     if where == "element":
         pieces = held.explode("_held").filter(pl.col("_held").is_not_null())
     else:
@@ -154,10 +154,16 @@ def _marked_turns(held: pl.DataFrame, where: str, roles: dict[str, str], blank: 
         pieces = pieces.filter(pl.col("_held").str.contains(r"\S"))
     found = pl.col("_held").str.extract_groups(f"(?s)^(?P<speaker>{marks})?(?P<text>.*)$")
     turns = pieces.select("_index", found.alias("_found")).unnest("_found")
-    role = pl.col("speaker").replace_strict(roles, default=None, return_dtype=pl.String)
+    known = {mark.rstrip(): role for mark, role in roles.items()}
+    role = pl.col("speaker").str.strip_chars_end().replace_strict(known, default=None, return_dtype=pl.String)
     if where != "element":
         role = pl.when(pl.col("speaker").is_null()).then(pl.lit(IGNORE)).otherwise(role)
     return turns.with_columns(blank(pl.col("text")).str.strip_chars().alias("text"), role=role)
+
+
+def _mark_regex(mark: str) -> str:
+    """What finds a mark. One that ends in a line break stands alone on its line: space may follow, or the text end."""
+    return rf"{re.escape(mark[:-1])}[ \t\r]*(?:\n|$)" if mark.endswith("\n") else re.escape(mark)
 
 
 def _exchanges(height: int, turns: pl.DataFrame, counts: Counter[str], question_last: bool = False) -> Shaped:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from care_data.entries import File
-from care_data.errors import CareError
+from care_data.errors import CareError, Exit
 from care_data.readers.archives import open_members
 from care_data.readers.blocks import read_blocks
 from care_data.readers.documents import read_docx, read_html
@@ -28,6 +28,7 @@ def read(path: Path, file: File, wanted: Wanted, max_bad: float = MAX_BAD) -> It
     name = path.name
     try:
         with open_members(path, file.member, packed=file.format != "docx" or file.member is not None) as members:
+            read_well, read_badly, worst = 0, 0, None
             for member, opener in members:
                 name = f"{path.name}!{member}" if member else path.name
                 good, bad, first = 0, 0, None
@@ -39,12 +40,30 @@ def read(path: Path, file: File, wanted: Wanted, max_bad: float = MAX_BAD) -> It
                         yield batch
                         if first and good + bad > 1000:
                             _refuse_if_many(good, bad, first, max_bad)
-                if first:
+                if first and (bad > 1 or len(members) == 1):  # a member may be a single row
                     _refuse_if_many(good, bad, first, max_bad)
+                read_well, read_badly, worst = read_well + good, read_badly + bad, worst or first
+            if worst:
+                name = path.name
+                _refuse_if_many(read_well, read_badly, worst, max_bad)
     except CareError as error:
         if error.where:
             raise
         raise error.within(name) from error
+
+
+def lacks_member(path: Path, file: File) -> str:
+    """Why an archive has no member for the entry's file, its members named; empty where it has one or is no archive.
+
+    CareError where the archive is damaged or refused.
+    """
+    try:
+        with open_members(path, file.member):
+            return ""
+    except CareError as error:
+        if error.code != Exit.DATA:
+            raise
+        return str(error).rstrip(".")
 
 
 def _refuse_if_many(good: int, bad: int, first: Bad, max_bad: float) -> None:

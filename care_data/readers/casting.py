@@ -66,7 +66,17 @@ def make_caster(kind: Any, name: str, literal: bool = False) -> Callable[[Any], 
     """What makes a value fit a polars type; it raises NestingError where the value is nested otherwise."""
     if literal:
         cast = make_caster(kind, name)
-        return lambda value: cast(_as_written(read_literal(value, name)) if isinstance(value, str) else value)
+        rows = kind != OPTIONS and isinstance(kind, pl.List) and isinstance(kind.inner, pl.Struct)
+
+        def cast_literal(value: Any) -> Any:
+            if isinstance(value, str):
+                if not value.strip():
+                    return None
+                value = _as_written(read_literal(value, name))
+                value = [value] if rows and isinstance(value, dict) else value  # an object a line, and but one line
+            return cast(value)
+
+        return cast_literal
     if kind == OPTIONS:
         return lambda value: _options(value, name)
     if kind == pl.String:

@@ -36,11 +36,13 @@ def convert_corpus(entry: Entry, settings: Settings) -> StageResult:
     by_name: dict[str, list[dict[str, Any]]] = {}
     for found in raw.files:
         by_name.setdefault(found["name"], []).append(found)
+    lacking = _drop_lacking(entry, by_name, settings.store.folder("fetch", entry.name), raw.verified)
     outputs = chosen_outputs(entry, settings)
-    skipped = {name: why for name, output in outputs.items() if (why := _why_skipped(output, by_name, entry))}
+    skipped = {name: why for name, output in outputs.items() if (why := _why_skipped(output, by_name, entry, lacking))}
     made = {name: output for name, output in outputs.items() if name not in skipped}
     if not made:
-        raise CareError("no output can be made", where=entry.name, fix=f"Missing: {'; '.join(raw.missing)}.")
+        missing = "; ".join([*raw.missing, *lacking.values()])
+        raise CareError("no output can be made", where=entry.name, fix=f"Missing: {missing}.")
     inputs = [{"path": f["path"], "bytes": f["bytes"], "sha256": f["sha256"]} for f in raw.files]
     parameters = {
         "files": {name: asdict(file) for name, file in entry.files.items()},
@@ -74,17 +76,39 @@ def convert_corpus(entry: Entry, settings: Settings) -> StageResult:
         verified=raw.verified,
         missing=raw.missing,
         skipped=skipped,
-        warnings=_expectations(made, counts, raw),
+        warnings=[*(f"not found: {why}" for why in lacking.values()), *_expectations(made, counts, raw)],
     )
     return finish(manifest, folder)
 
 
-def _why_skipped(output: Output, by_name: dict[str, list[dict[str, Any]]], entry: Entry) -> str:
+def _drop_lacking(
+    entry: Entry, by_name: dict[str, list[dict[str, Any]]], folder: Path, verified: bool
+) -> dict[str, str]:
+    """Take out archives in which no member fits; for each such file what its archive holds instead.
+
+    Where the files are upstream's own only optional ones may go so: there it is the entry that is wrong.
+    """
+    lacking: dict[str, str] = {}
+    for name in list(by_name):
+        if not entry.files[name].member or (verified and not entry.files[name].optional):
+            continue
+        whys = [readers.lacks_member(folder / found["path"], entry.files[name]) for found in by_name[name]]
+        fitting = [found for found, why in zip(by_name[name], whys, strict=True) if not why]
+        if fitting:
+            by_name[name] = fitting
+        else:
+            del by_name[name]
+            lacking[name] = f"{name}: {'; '.join(whys)}"
+    return lacking
+
+
+def _why_skipped(
+    output: Output, by_name: dict[str, list[dict[str, Any]]], entry: Entry, lacking: dict[str, str]
+) -> str:
     """Why an output cannot be made: a file it needs was not found; empty where it can."""
     absent = [name for name in (output.rows, *(join.file for join in output.joins)) if name not in by_name]
-    return (
-        f"no file {', '.join(f'{name} ({entry.files[name].path})' for name in dict.fromkeys(absent))}" if absent else ""
-    )
+    whys = [lacking.get(name, f"{name} ({entry.files[name].path})") for name in dict.fromkeys(absent)]
+    return f"no file {', '.join(whys)}" if whys else ""
 
 
 def _convert_tasks(

@@ -1,6 +1,7 @@
 """Parts: what goes in comes out, with its counts; what is not whole is not there."""
 
 import resource
+import weakref
 
 import polars as pl
 import pyarrow as pa
@@ -78,6 +79,39 @@ def test_a_part_without_rejects_has_no_file_of_them(tmp_path):
     part = write(tmp_path / "a.parquet", [frame(0, 1)], [REJECTS.clear()])
     assert part.rejects is None
     assert [p.name for p in tmp_path.iterdir()] == ["a.parquet"]
+
+
+def test_rejects_do_not_pile_up_in_memory(tmp_path):
+    """A corpus of millions of rows may be nothing but rejects."""
+    path, seen = tmp_path / "a.parquet", []
+    writer = PartWriter(path, SCHEMA)
+    with writing(path) as temporary:
+        for batch in range(40):
+            numbers = range(batch * 5000, batch * 5000 + 5000)
+            aside = pl.DataFrame({"id": [f"{n}" for n in numbers], "detail": [f"<{n}>" for n in numbers]})
+            seen.append(weakref.ref(aside))
+            writer.set_aside(aside)
+            del aside
+            assert sum(ref() is not None for ref in seen) < 10  # a batch is four of these
+        assert [each.name for each in tmp_path.iterdir()] == []
+        writer.close({"read": 200_000, "kept": 0, "dropped": {"junk": 200_000}}, temporary)
+    part = open_part(path)
+    found = pl.read_parquet(part.rejects)
+    assert found.get_column("id").to_list() == [f"{n}" for n in range(200_000)]
+    assert found.get_column("detail").to_list() == [f"<{n}>" for n in range(200_000)]
+    assert pq.read_metadata(part.rejects).num_row_groups == 10
+
+
+def test_work_that_fails_leaves_no_rejects(tmp_path):
+
+    def rejects():
+        yield pl.concat([REJECTS] * 10_000)
+        yield pl.concat([REJECTS] * 10_000)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write(tmp_path / "a.parquet", [frame(0, 3)], rejects())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_part_is_described_by_what_lies_on_disk(tmp_path):

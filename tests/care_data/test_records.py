@@ -89,6 +89,7 @@ def test_defaults_are_the_schemas() -> None:
         ("rw", {"output": ["x"]}, "not_a_pair"),
         ("rw", {"output": ["x", "y", "z"]}, "not_a_pair"),
         ("rw", {"output": ["x", " "]}, "blank_output"),
+        ("rw", {"output": ["", ""]}, "blank_output"),
         ("rw", {"output": ["x", None]}, "bad_output"),
         ("eval", {"question": ""}, "blank_question"),
         ("eval", {"answer": " "}, "blank_answer"),

@@ -114,8 +114,8 @@ CSV = 'format = "csv"'
             1,
             "mine/rows/a.csv: byte 0xFF at 0 is not utf-8; it reads as utf-16. Set",
         ),
-        ({"a.csv": b"question,a\n1,2\n"}, CSV, 1, "mine/rows: no column 'q'. The file has: a, question."),
-        ({"a.csv": b"q;a\n1;2\n"}, CSV, 1, "mine/rows: no column 'q'. The file has: q;a."),
+        ({"a.csv": b"question,a\n1,2\n"}, CSV, 1, "mine/rows/a.csv: no column 'q'. The file has: a, question."),
+        ({"a.csv": b"q;a\n1;2\n"}, CSV, 1, "mine/rows/a.csv: no column 'q'. The file has: q;a."),
         ({"a.csv": b"q,a\r1,2\r"}, CSV, 1, "mine/rows/a.csv: its lines end in CR alone."),
         (
             {"a.csv": BAD_ROWS.encode()},

@@ -68,3 +68,33 @@ def test_damage_names_the_file_and_its_code(tmp_path: Path) -> None:
         read(tmp_path / "a.zip")
     assert str(caught.value) == ("a.zip: a.zip is damaged or cut short (File is not a zip file). Fetch it again.")
     assert caught.value.code == Exit.INTEGRITY
+
+
+def test_a_member_of_one_row_may_be_bad_if_others_are_good(tmp_path: Path) -> None:
+    file = File("rows", "package:x", "a.zip", "json", member="*.json")
+    for good, bad in ((3, 1), (0, 2), (2000, 15), (100, 11)):
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+            for number in range(good):
+                archive.writestr(f"g{number:04}.json", '{"q": "好"}')
+            for number in range(bad):
+                archive.writestr(f"b{number:04}.json", '{"q": ')
+        if bad <= readers.FEW_BAD < good + bad or bad <= 0.01 * (good + bad) or (good and bad <= readers.FEW_BAD):
+            batches = list(readers.read(tmp_path / "a.zip", file, WANTED))
+            assert sum(batch.frame.height for batch in batches) == good
+            assert sum(len(batch.bad) for batch in batches) == bad
+        else:
+            with pytest.raises(CareError, match=f"a.zip: {bad} of {good + bad} rows cannot be read"):
+                list(readers.read(tmp_path / "a.zip", file, WANTED))
+
+
+def test_what_an_archive_holds_instead_of_the_member(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("b/c.csv", "q\n二\n")
+    (tmp_path / "a.csv").write_text("q\n一\n", encoding="utf-8")
+    told = "no member of a.zip fits '**/*.json'. It holds b/c.csv"
+    assert readers.lacks_member(tmp_path / "a.zip", File("r", "package:x", "a", "json", member="**/*.json")) == told
+    assert readers.lacks_member(tmp_path / "a.zip", File("r", "package:x", "a", "csv", member="**/*.csv")) == ""
+    assert readers.lacks_member(tmp_path / "a.csv", File("r", "package:x", "a", "csv", member="**/*.csv")) == ""
+    (tmp_path / "a.zip").write_bytes(b"PK\x03\x04 and no more")
+    with pytest.raises(CareError, match="damaged"):
+        readers.lacks_member(tmp_path / "a.zip", File("r", "package:x", "a", "csv", member="**/*.csv"))

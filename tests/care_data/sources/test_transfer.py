@@ -201,7 +201,7 @@ def test_passing_trouble_is_waited_out(server, tmp_path, status):
 
 
 @pytest.mark.parametrize(
-    "after", ["0", "-5", "1000000000", "soon", "", "٣", formatdate(time.time() + 9000, usegmt=True), "Mon, 99 Foo 1"]
+    "after", ["0", "-5", "1000000000", "soon", "", "٣", formatdate(4e9, usegmt=True), "Mon, 99 Foo 1"]
 )
 def test_retry_after_is_capped(server, tmp_path, after):
     fault = {"status": 503, "headers": {"Retry-After": after.encode().decode("latin-1")}}

@@ -1,6 +1,7 @@
 """From files to records: a part for each file, outputs that cannot be made, counts expected, parts taken over."""
 
 import json
+import zipfile
 
 import polars as pl
 import pytest
@@ -119,3 +120,29 @@ def test_what_an_earlier_key_left_is_swept(shelf, up_to, distinct):
     manifest = up_to("convert", max_bad=0.5)["one"]
     found = {p.name for p in (shelf.data / "records/one").iterdir()}
     assert found == {"manifest.json", *(f["path"] for f in manifest.files)}
+
+
+ZIPPED = """
+[outputs.other]
+format = "sft"
+shape  = "pair"
+rows   = "more"
+fields = { instruction = "{q}", output = "{a}" }
+"""
+ZIPPED_FILE = 'more = { path = "more.zip", member = "**/*.jsonl", format = "json", optional = true }'
+
+
+def test_an_optional_member_may_be_absent_and_what_there_is_instead_is_told(shelf, up_to, distinct):
+    shelf.add("one", distinct("one", 3), more=ZIPPED, extra_files=ZIPPED_FILE, examples=SECOND_EXAMPLE)
+    with zipfile.ZipFile(shelf.upstream("one") / "more.zip", "w") as archive:
+        archive.writestr("notes/a.txt", "-")
+    manifest = up_to("convert")["one"]
+    told = "more: no member of more.zip fits '**/*.jsonl'. It holds notes/a.txt"
+    assert manifest.skipped == {"other": f"no file {told}"}
+    assert manifest.warnings == [f"not found: {told}"]
+    assert set(manifest.counts) == {"sft"}
+    for path in shelf.upstream("one").glob("*.jsonl"):
+        path.unlink()
+    with pytest.raises(CareError, match="no output can be made") as caught:
+        up_to("convert")
+    assert told in str(caught.value)

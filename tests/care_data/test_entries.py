@@ -146,6 +146,21 @@ def test_a_system_prompt_is_an_extra_column(tmp_path: Path) -> None:
             'shape = "dialogue"',
             "outputs.sft is a dialogue without turns. Add turns, or fields.",
         ),
+        (
+            'format = "csv"',
+            'format = "blocks", sections = { a = "(x" }',
+            "files.rows: '(x' is no regular expression: missing ), unterminated subpattern at position 0. Python's re",
+        ),
+        (
+            'format = "csv"',
+            'format = "blocks", sections = { a = "x" }, parts = { b = { c = "y" } }',
+            "files.rows names the section 'b'. Sections are: a.",
+        ),
+        (
+            'format = "csv"',
+            'format = "blocks", start = "x", renew = "a"',
+            "files.rows names the section 'a'. Sections are: none.",
+        ),
     ],
 )
 def test_an_entry_that_cannot_work_is_refused_in_one_line(old: str, new: str, told: str, tmp_path: Path) -> None:
