@@ -33,7 +33,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Corpora = Annotated[list[str], typer.Argument(help="Corpus names, groups, or all.", show_default=False)]
+Corpora = Annotated[list[str] | None, typer.Argument(help="Corpus names, groups, or all.", show_default=False)]
+Every = Annotated[bool, typer.Option("--all", help="Every corpus of the registry but the demo.")]
+Name = Annotated[str | None, typer.Option(help="The release's name; made from its contents by default.")]
 To = Annotated[Path, typer.Option("--to", envvar="CARE_DATA", help="The data folder.")]
 Mirror = Annotated[str | None, typer.Option(help="A folder or URL with upstream's files, laid out by source.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes to use; all cores by default.")]
@@ -66,7 +68,7 @@ def list_corpora(
     as_json: Json = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown.")] = False,
 ) -> None:
-    """Every corpus of the registry: name, formats, language, licence, source."""
+    """Every corpus: formats, rows expected (?: not known exactly), language, licence, source, status."""
     from care_data import registry
 
     entries = [registry.load(name) for name in registry.names()]
@@ -75,6 +77,9 @@ def list_corpora(
             "name": entry.name,
             "group": entry.group,
             "formats": sorted({output.format for output in entry.outputs.values() if output.role == "train"}),
+            "expected": sum(
+                output.expect or 0 for output in entry.outputs.values() if output.role == "train" and output.default
+            ),
             "benchmark": any(output.role == "benchmark" for output in entry.outputs.values()),
             "language": sorted({output.language for output in entry.outputs.values()}),
             "license": entry.license["id"],
@@ -90,7 +95,7 @@ def list_corpora(
     elif markdown:
         print_markdown(HEADER, catalogue_cells(rows))
     else:
-        print_table(HEADER, catalogue_cells(rows))
+        print_table(HEADER, catalogue_cells(rows), right={2}, width=160)
 
 
 @app.command(rich_help_panel=CATALOGUE)
@@ -117,7 +122,7 @@ def check(
     from care_data.examples import check_example
 
     found: dict[str, list[str]] = {}
-    for name in corpora or ["all"]:
+    for name in corpora or registry.names():
         for entry in [registry.load_file(Path(name))] if name.endswith(".toml") else registry.select([name]):
             found[entry.name] = check_example(entry)
     wrong = {name: problems for name, problems in found.items() if problems}
@@ -136,8 +141,11 @@ def check(
 
 
 def _stage_command(stage: str, summary: str) -> None:
+    """The command of one stage."""
+
     def command(
-        corpora: Corpora,
+        corpora: Corpora = None,
+        every: Every = False,
         to: To = Path("data"),
         mirror: Mirror = None,
         workers: Workers = None,
@@ -145,46 +153,49 @@ def _stage_command(stage: str, summary: str) -> None:
         outputs: Outputs = None,
         as_json: Json = False,
     ) -> None:
-        _run(corpora, stage, to, mirror, workers, max_bad, outputs, as_json, None)
+        _run(_named(corpora, every), stage, to, mirror, workers, max_bad, outputs, as_json, None)
 
     command.__doc__ = summary
     app.command(stage, rich_help_panel=STAGES)(command)
+
+
+def _release_command(word: str, panel: str, summary: str) -> None:
+    """A command that ends in a release, which can be named."""
+
+    def command(
+        corpora: Corpora = None,
+        every: Every = False,
+        to: To = Path("data"),
+        mirror: Mirror = None,
+        workers: Workers = None,
+        max_bad: MaxBad = 0.01,
+        outputs: Outputs = None,
+        name: Name = None,
+        as_json: Json = False,
+    ) -> None:
+        _run(_named(corpora, every), "write", to, mirror, workers, max_bad, outputs, as_json, name)
+
+    command.__doc__ = summary
+    app.command(word, rich_help_panel=panel)(command)
+
+
+def _named(corpora: list[str] | None, every: bool) -> list[str]:
+    """The corpora asked for; CareError where none is."""
+    if not corpora and not every:
+        raise CareError("no corpus named", fix="Name corpora or groups, or say --all.", code=Exit.USAGE)
+    return ["all"] if every else list(corpora or [])
 
 
 _stage_command("fetch", "Bring upstream's files to raw/, complete and checked.")
 _stage_command("convert", "Turn fetched files into records, every row accounted for.")
 _stage_command("clean", "Clean the text and drop records not worth training on.")
 _stage_command("dedupe", "Keep one of records alike, within and across the corpora named.")
-
-
-@app.command(rich_help_panel=STAGES)
-def write(
-    corpora: Corpora,
-    to: To = Path("data"),
-    mirror: Mirror = None,
-    workers: Workers = None,
-    max_bad: MaxBad = 0.01,
-    outputs: Outputs = None,
-    name: Annotated[str | None, typer.Option(help="The release's name; made from its contents by default.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Write a release: Arrow shards, dataset_info.json, manifest.json."""
-    _run(corpora, "write", to, mirror, workers, max_bad, outputs, as_json, name)
-
-
-@app.command(rich_help_panel=RELEASE)
-def run(
-    corpora: Corpora,
-    to: To = Path("data"),
-    mirror: Mirror = None,
-    workers: Workers = None,
-    max_bad: MaxBad = 0.01,
-    outputs: Outputs = None,
-    name: Annotated[str | None, typer.Option(help="The release's name; made from its contents by default.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Everything from corpora to a release: fetch, convert, clean, dedupe, write; what is done is not done again."""
-    _run(corpora, "write", to, mirror, workers, max_bad, outputs, as_json, name)
+_release_command("write", STAGES, "Write a release: Arrow shards, dataset_info.json, manifest.json.")
+_release_command(
+    "run",
+    RELEASE,
+    "Everything from corpora to a release: fetch, convert, clean, dedupe, write; what is done is not done again.",
+)
 
 
 def _run(

@@ -129,7 +129,7 @@ class Bars:
             self._bar.stop()
 
 
-HEADER = ["corpus", "formats", "benchmark", "language", "licence", "may be republished", "title"]
+HEADER = ["corpus", "formats", "expected", "language", "licence", "republish", "source", "status"]
 
 
 def catalogue_cells(rows: list[dict[str, Any]]) -> list[list[str]]:
@@ -137,12 +137,13 @@ def catalogue_cells(rows: list[dict[str, Any]]) -> list[list[str]]:
     return [
         [
             row["name"],
-            " ".join(row["formats"]),
-            "yes" if row["benchmark"] else "",
+            " ".join([*row["formats"], *(["benchmark"] if row["benchmark"] else [])]),
+            f"{row['expected']:,}" if row["expected"] else "?",
             " ".join(row["language"]),
             row["license"],
             "yes" if row["redistribute"] else "no",
-            row["title"],
+            row["source"].partition(":")[0],
+            row["status"],
         ]
         for row in rows
     ]
@@ -164,22 +165,25 @@ def print_json(value: Any) -> None:
     typer.echo(text)
 
 
-def print_table(header: list[str], rows: list[list[str]], right: set[int] = frozenset()) -> None:  # type: ignore[assignment]
+def print_table(header: list[str], rows: list[list[str]], right: set[int] | None = None, width: int = 120) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD)
+    right = right or set()
     for number, name in enumerate(header):
-        table.add_column(name, justify="right" if number in right else "left", overflow="fold", no_wrap=number in right)
+        table.add_column(
+            name, justify="right" if number in right else "left", overflow="fold", no_wrap=not number or number in right
+        )
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     console = Console()
     if console.is_terminal:
         console.print(table)
         return
-    plain = Console(width=120)
+    plain = Console(width=width)
     with plain.capture() as printed:
         plain.print(table)
     typer.echo("\n".join(line.rstrip() for line in printed.get().strip("\n").split("\n")))

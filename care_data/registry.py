@@ -17,6 +17,7 @@ from care_data.errors import CareError, Exit
 from care_data.resources import resource_folder
 
 DEFAULTS = "_defaults"
+DEMO = "demo"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 
@@ -61,11 +62,12 @@ def load_file(path: Path) -> Entry:
 
 
 def select(wanted: list[str]) -> list[Entry]:
-    """Entries by name, group or `all`, each once, in the order asked for."""
+    """Entries by name, group or `all` (all but the invented ones of the group `demo`), each once, in that order."""
     chosen: list[str] = []
     members = groups()
+    real = [name for name in names() if name not in members.get(DEMO, [])]
     for name in wanted:
-        chosen.extend(names() if name == "all" else members.get(name, [name]))
+        chosen.extend(real if name == "all" else members.get(name, [name]))
     return [load(name) for name in dict.fromkeys(chosen)]
 
 

@@ -129,7 +129,7 @@ def test_check_tells_an_entry_whose_example_lies(shelf, care_data, distinct):
             "no output 'demo_consult.rw'. Outputs are: demo_consult.sft, ",
         ),
         (["run", "demo", "--nonsense"], "No such option: --nonsense"),
-        (["run"], "Missing argument 'corpora'."),
+        (["run"], "no corpus named. Name corpora or groups, or say --all."),
         (["run", "demo", "--workers", "0"], "Invalid value for '--workers'"),
         (["run", "demo", "--max-bad", "1.1"], "Invalid value for '--max-bad'"),
         (["run", "demo", "--max-bad", "nan"], "Invalid value for '--max-bad'"),

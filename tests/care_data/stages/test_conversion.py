@@ -146,3 +146,18 @@ def test_an_optional_member_may_be_absent_and_what_there_is_instead_is_told(shel
     with pytest.raises(CareError, match="no output can be made") as caught:
         up_to("convert")
     assert told in str(caught.value)
+
+
+def test_a_member_that_samples_lack_is_skipped_and_one_that_upstreams_file_lacks_stops(shelf, up_to, distinct):
+    from care_data.store import sha256_file
+
+    files = ZIPPED_FILE.replace(", optional = true", "")
+    shelf.add("one", distinct("one", 3), more=ZIPPED, extra_files=files, examples=SECOND_EXAMPLE)
+    with zipfile.ZipFile(shelf.upstream("one") / "more.zip", "w") as archive:
+        archive.writestr("notes/a.txt", "-")
+    assert set(up_to("convert")["one"].skipped) == {"other"}
+    with (shelf.registry / "one.toml").open("a") as file:
+        for name, path in (("pairs", "0.jsonl"), ("more", "more.zip")):
+            file.write(f'[checksums.{name}]\n"{path}" = {{ sha256 = "{sha256_file(shelf.upstream("one") / path)}" }}\n')
+    with pytest.raises(CareError, match=r"no member of more\.zip fits"):
+        up_to("convert")
