@@ -18,6 +18,9 @@ from care_train.config import ALIASES, REMOVED, ChatSettings, SftSettings, check
 from care_train.errors import CareError, Exit
 
 # Libraries kept quiet; and threads that wait give up the core soon, or on a busy machine all are several times slower.
+LIBRARIES = ("accelerate", "bitsandbytes", "datasets", "peft", "pyarrow", "torch", "transformers", "yaml")
+"""What the extra `train` installs."""
+
 ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "true",
     "TRANSFORMERS_VERBOSITY": "error",
@@ -55,6 +58,9 @@ def run(argv: list[str]) -> int:
     except OSError as error:
         return fail(argv, f"{error}. Check the path, its rights and the room on the disk.", code_of(error))
     except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in LIBRARIES:
+            advice = "Install torch by its pin first, then the extra: pip install 'care-llm[train]'."
+            return fail(argv, f"the trainer's library {error.name} is not installed. {advice}", Exit.DATA)
         if type(error).__name__ == "OutOfMemoryError":
             advice = "Lower --per_device_train_batch_size or --cutoff_len, or add --quantization_bit 4."
             return fail(argv, f"the GPU's memory is full. {advice}", Exit.LIMIT)

@@ -42,8 +42,15 @@ class Converted:
 
 def blank_of(output: Output) -> Blank:
     """What counts as blank in an output: nothing but space, or all of it one of its `blank` patterns."""
-    regex = "|".join([r"\s*", *output.blank])
-    return lambda text: pl.when(text.str.strip_chars().str.contains(f"^(?s:{regex})$")).then(None).otherwise(text)
+
+    def blank(text: pl.Expr) -> pl.Expr:
+        bare = text.str.strip_chars()
+        gone = bare.str.len_bytes() == 0
+        if output.blank:
+            gone = gone | bare.str.contains(f"^(?s:{'|'.join(output.blank)})$")
+        return pl.when(gone).then(None).otherwise(text)
+
+    return blank
 
 
 def patterns_of(output: Output) -> list[str]:

@@ -169,3 +169,15 @@ def test_the_seed_command_runs_verbatim_under_the_launcher(tiny: Path, release: 
         assert (tmp_path / "output" / name).stat().st_size > 0
     note = json.loads((tmp_path / "output" / "care_train.json").read_text())
     assert (note["template"], note["base"], note["datasets"]) == ("llama2", "./Llama-2-7b-chat-hf", {"mm": 12})
+
+
+def test_without_the_trainers_libraries_it_says_what_to_install(monkeypatch, capsys):
+    from care_train import cli
+
+    def act(rest):
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    monkeypatch.setitem(cli.COMMANDS, "sft", (cli.COMMANDS["sft"][0], act))
+    assert cli.run(["sft"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("care-train: the trainer's library torch is not installed. Install torch by its pin first")
