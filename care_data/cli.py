@@ -46,7 +46,7 @@ Outputs = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[bool, typer.Option("--version", help="Show the version.", is_eager=True)] = False,
@@ -79,7 +79,8 @@ def list_corpora(
             "formats": sorted({output.format for output in entry.outputs.values() if output.role == "train"}),
             "expected": sum(
                 output.expect or 0 for output in entry.outputs.values() if output.role == "train" and output.default
-            ),
+            )
+            or None,
             "benchmark": any(output.role == "benchmark" for output in entry.outputs.values()),
             "language": sorted({output.language for output in entry.outputs.values()}),
             "license": entry.license["id"],
@@ -237,7 +238,7 @@ def _run(
     if as_json:
         print_json(result_json(result, seconds))
     else:
-        print_result(result, last, seconds)
+        print_result(result, last, seconds, to)
     if result.failures:
         first = next(iter(result.failures.values()))
         raise typer.Exit(first.code if len(result.failures) == len(entries) else Exit.PARTIAL)

@@ -1,12 +1,15 @@
 """How the command talks to a person: lines and bars on stderr, tables and JSON on stdout."""
 
 import json
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from care_data.pipeline import RunResult
     from care_data.stages import Settings, StageResult
 
@@ -29,7 +32,7 @@ def stage_line(name: str, result: "StageResult", settings: "Settings") -> str:
     return f"{manifest.stage:8} {name}: {read:,} read, {kept:,} kept → {folder}{warnings}"
 
 
-def print_result(result: "RunResult", last: str, seconds: float) -> None:
+def print_result(result: "RunResult", last: str, seconds: float, to: "Path") -> None:
     """The table of counts of the last stage, and where to go from here."""
     from care_data.pipeline import STAGES as ORDER
 
@@ -59,13 +62,12 @@ def print_result(result: "RunResult", last: str, seconds: float) -> None:
     if not result.fresh and manifests and not result.failures:
         typer.echo(f"Nothing to do: all of it is there already ({seconds:.1f} s).")
     if result.release:
-        unverified = (
-            "" if next(iter(manifests.values())).verified else " Some files are not upstream's own: unverified."
-        )
-        typer.echo(f"Release: {result.release}{unverified}")
+        if not next(iter(manifests.values())).verified:
+            typer.echo("Unverified: some files are not the pinned ones of upstream, or nothing pins them.")
+        typer.echo(f"Release: {result.release}")
     elif manifests and last != "fetch":
         following = ORDER[ORDER.index(last) + 1]
-        typer.echo(f"Next: care-data {following} {' '.join(manifests)}")
+        typer.echo(f"Next: care-data {following} {' '.join(manifests)} --to {shlex.quote(str(to))}")
 
 
 def result_json(result: "RunResult", seconds: float) -> dict[str, Any]:

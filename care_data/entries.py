@@ -103,12 +103,17 @@ class Entry:
     @property
     def place(self) -> str:
         """The entry's file as errors name it."""
-        return f"{self.path.parent.name}/{self.path.name}"
+        return place_of(self.path)
+
+
+def place_of(path: Path) -> str:
+    """An entry's file as errors name it: its folder and its name."""
+    return "/".join(path.absolute().parts[-2:])
 
 
 def build_entry(path: Path, data: dict[str, Any]) -> Entry:
     """The entry that a TOML file's data stands for, checked against schemas/corpus.schema.json and against itself."""
-    where = f"{path.parent.name}/{path.name}"
+    where = place_of(path)
     require("corpus", data, where)
     language = data.get("language", "zh")
     files = {name: _file(name, spec, data["from"], where) for name, spec in data["files"].items()}

@@ -13,6 +13,7 @@ from xml.sax.saxutils import escape
 from care_data.entries import Entry, File, Output
 from care_data.errors import CareError
 from care_data.parts import read_frames
+from care_data.stages.cleaning import cleaning_steps
 from care_data.stages.conversion import ConvertTask, convert_part
 
 
@@ -22,6 +23,11 @@ def check_example(entry: Entry) -> list[str]:
     Each problem is one line that names the output. It cannot prove the encoding or the counts of upstream's own bytes.
     """
     problems = []
+    for output in entry.outputs.values():
+        try:
+            cleaning_steps(output)
+        except CareError as error:
+            problems.append(f"outputs.{output.name}.clean: {error}")
     with TemporaryDirectory(prefix="care-example-") as folder:
         files = {
             name: _write_file(entry.files[name], text, Path(folder)) for name, text in entry.example["files"].items()

@@ -16,7 +16,7 @@ from care_data.stages.cleaning import clean_corpus
 from care_data.stages.conversion import convert_corpus
 from care_data.stages.deduplication import dedupe_corpora
 from care_data.stages.downloads import fetch_corpus
-from care_data.store import MANIFEST, Manifest, Store, code_digest, disk_error, sha256_json
+from care_data.store import MANIFEST, Manifest, Store, code_digest, disk_error, read_manifest, sha256_json
 
 if TYPE_CHECKING:
     import polars as pl
@@ -110,6 +110,7 @@ def write_release(entries: list[Entry], settings: Settings, name: str | None = N
     if done := store.done("release", name, key):
         os.utime(folder / MANIFEST)  # the trainer takes the newest release unless told otherwise
         return StageResult(done, fresh=False), folder
+    _refuse_other(folder, parameters)
     datasets = [dataset for entry in entries for dataset in _datasets(entry, made, store)]
     manifest = Manifest(
         stage="release",
@@ -136,6 +137,14 @@ def write_release(entries: list[Entry], settings: Settings, name: str | None = N
         ],
     )
     return StageResult(release.write(folder, datasets, manifest, settings.workers), fresh=True), folder
+
+
+def _refuse_other(folder: Path, parameters: dict[str, Any]) -> None:
+    """CareError where a release of this name is made of other corpora: it would be lost."""
+    before = read_manifest(folder)
+    if before and set(before.parameters["corpora"]) != set(parameters["corpora"]):
+        held = ", ".join(sorted(before.parameters["corpora"]))
+        raise CareError(f"a release {folder.name!r} of {held} is there", fix="Choose another --name, or remove it.")
 
 
 def _common_name(corpora: list[str]) -> str:

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from care_data.entries import Entry, build_entry
+from care_data.entries import Entry, build_entry, place_of
 from care_data.errors import CareError, Exit
 from care_data.resources import resource_folder
 
@@ -42,6 +42,8 @@ def load(name: str) -> Entry:
         path = folder / f"{name}.toml"
         if path.is_file():
             return load_file(path)
+    if name in groups():
+        raise CareError(f"{name!r} is a group", fix=f"Name one of it: {', '.join(groups()[name])}.", code=Exit.USAGE)
     known = sorted({*names(), *groups()})
     nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"Did you mean {nearest[0]}? " if nearest else ""
@@ -51,14 +53,14 @@ def load(name: str) -> Entry:
 def check_name(path: Path) -> None:
     """Raise CareError where an entry's file is named as no corpus can be: its name is a folder's and part of ids."""
     if not _NAME.fullmatch(path.stem):
-        fix = "Begin with a letter or digit, go on with these, _ and -, up to 60 in all."
+        fix = "Begin with one of a-z, A-Z, 0-9, go on with these, _ and -, up to 60 in all."
         raise CareError(f"{path.stem!r} cannot name a corpus", where=repr(path.parent.name)[1:-1], fix=fix)
 
 
 def load_file(path: Path) -> Entry:
     """The entry a TOML file holds."""
     check_name(path)
-    return build_entry(path, _read_toml(path, f"{path.parent.name}/{path.name}"))
+    return build_entry(path, _read_toml(path, place_of(path)))
 
 
 def select(wanted: list[str]) -> list[Entry]:
@@ -77,7 +79,7 @@ def groups() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name in names():
         path = next(folder / f"{name}.toml" for folder in folders() if (folder / f"{name}.toml").is_file())
-        group = _read_toml(path, f"{path.parent.name}/{path.name}").get("group")
+        group = _read_toml(path, place_of(path)).get("group")
         if group:
             found.setdefault(group, []).append(name)
     return found

@@ -163,7 +163,12 @@ def run_chat(argv: list[str]) -> None:
     answer.adapter_name_or_path = answer.adapter_name_or_path or (words[0] if words else None)
     question = answer.question
     if question is None and not sys.stdin.isatty():
-        question = sys.stdin.read()
+        try:
+            question = sys.stdin.buffer.read().decode()
+        except UnicodeDecodeError as error:
+            raise usage(f"byte {error.start} of stdin is not UTF-8", "Convert the text, with iconv for one.") from error
+    if sampling.max_new_tokens < 1 or sampling.temperature < 0:
+        raise usage("--max_new_tokens below 1 or --temperature below 0", "Give numbers that make an answer.")
     if question is not None and not question.strip():
         raise usage("the question is empty", "Give --question TEXT, or text on stdin.")
     prepare(answer.model_name_or_path or answer.adapter_name_or_path or "")

@@ -54,5 +54,10 @@ def dedupe(
     without an id column or the fields, and for settings out of range.
     """
     from care_data.duplicates.stages import run
+    from care_data.errors import CareError, Exit
 
+    if not isinstance(frames, list | tuple):
+        raise CareError(
+            f"a {type(frames).__name__} is no list of frames", fix="Write dedupe([frame]).", code=Exit.USAGE
+        )
     return run(list(frames), threshold, fields, priorities, miss, workers)

@@ -69,15 +69,34 @@ def test_a_stage_stops_there_and_names_the_next(two, at_shelf):
     ended = at_shelf("convert", "good")
     assert ended.code == 0
     assert "good/sft     12     12         0   –" in ended.out
-    assert ended.out.rstrip().endswith("Next: care-data clean good")
+    assert ended.out.rstrip().endswith(f"Next: care-data clean good --to {two.data}")
     assert sorted(p.name for p in two.data.iterdir()) == [".lock", "raw", "records"]
 
 
 def test_a_mirrors_release_is_called_unverified(two, at_shelf):
     ended = at_shelf("run", "good", "--name", "mine")
-    assert ended.out.rstrip().splitlines()[-1] == (
-        f"Release: {two.data}/releases/mine Some files are not upstream's own: unverified."
+    assert ended.out.rstrip().splitlines()[-2:] == [
+        "Unverified: some files are not the pinned ones of upstream, or nothing pins them.",
+        f"Release: {two.data}/releases/mine",
+    ]
+
+
+def test_a_release_of_other_corpora_is_not_replaced(two, at_shelf):
+    assert at_shelf("run", "good", "--name", "mine").code == 0
+    before = (two.data / "releases/mine/manifest.json").read_bytes()
+    ended = at_shelf("run", "demo", "--name", "mine")
+    assert ended.code == 1
+    assert ended.err.splitlines()[-1] == (
+        "care-data: a release 'mine' of good is there. Choose another --name, or remove it."
     )
+    assert (two.data / "releases/mine/manifest.json").read_bytes() == before
+
+
+def test_version_and_a_group_where_one_corpus_is_wanted(care_data):
+    assert care_data("--version").out == "care-data 0.1.0\n"
+    shown = care_data("show", "demo")
+    assert shown.code == 2
+    assert shown.err.startswith("care-data: 'demo' is a group. Name one of it: demo_consult, ")
 
 
 # The catalogue

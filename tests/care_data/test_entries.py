@@ -198,7 +198,7 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path) -> None:
 def test_a_file_named_as_no_corpus_can_be_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(CareError) as caught:
         load(tmp_path, ENTRY, name)
-    assert str(caught.value).startswith(f"registry: {name!r} cannot name a corpus. Begin with a letter or digit")
+    assert str(caught.value).startswith(f"registry: {name!r} cannot name a corpus. Begin with one of a-z")
 
 
 def test_folders_of_ones_own_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -124,7 +124,7 @@ def test_chat_answers_once_as_text_and_as_json(
     assert seen.out.endswith("\n")
     assert len(seen.out.strip()) > 0
     assert "not a doctor's advice" in seen.err
-    monkeypatch.setattr("sys.stdin", io.StringIO("头痛了怎么办？\n"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("头痛了怎么办？\n".encode())))
     assert cli.run([*line, "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert answer["question"] == "头痛了怎么办？"
@@ -181,3 +181,19 @@ def test_without_the_trainers_libraries_it_says_what_to_install(monkeypatch, cap
     assert cli.run(["sft"]) == 1
     told = capsys.readouterr().err
     assert told.startswith("care-train: the trainer's library torch is not installed. Install torch by its pin first")
+
+
+@pytest.mark.parametrize("setting", [["--max_new_tokens", "0"], ["--temperature", "-1"]])
+def test_settings_that_make_no_answer_are_refused(setting, capsys):
+    from care_train import cli
+
+    assert cli.run(["chat", "nowhere", "--question", "头痛？", *setting]) == 2
+    assert "below" in capsys.readouterr().err
+
+
+def test_a_question_that_is_not_utf8_is_refused(monkeypatch, capsys):
+    from care_train import cli
+
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"ab\xff")))
+    assert cli.run(["chat", "nowhere"]) == 2
+    assert "byte 2 of stdin is not UTF-8" in capsys.readouterr().err
