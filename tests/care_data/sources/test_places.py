@@ -66,7 +66,7 @@ def test_what_passes_stays_below_any_root(path):
         check_path(path)
     except CareError:
         return
-    assert os.path.normpath(f"/root/{path}") == f"/root/{path}"
+    assert os.path.normpath(f"/folder/{path}") == f"/folder/{path}"
 
 
 def test_shown_escapes_what_a_terminal_would_act_on():
