@@ -13,13 +13,24 @@ from typing import Any
 import polars as pl
 
 from care_data import records
-from care_data.converters.joins import Partner, beside, holds
-from care_data.converters.joins import prepare as prepare
+from care_data.converters.joins import Partner, beside, holds, prepare
 from care_data.converters.patterns import Blank, Hole, add_kind, parse_pattern, read_back
 from care_data.converters.shapes import SHAPES, turn_steps
 from care_data.entries import Join, Output
 from care_data.errors import CareError
 from care_data.rows import OPTIONS, Batch, Wanted
+
+__all__ = [
+    "Converted",
+    "Converter",
+    "Partner",
+    "convert",
+    "patterns_of",
+    "prepare",
+    "require_columns",
+    "require_joined",
+    "wanted",
+]
 
 REJECTS = {"id": pl.String, "reason": pl.String, "detail": pl.String}
 _GIVEN = ("_value", "_key", "_file", "_row")
@@ -29,7 +40,8 @@ _GIVEN = ("_value", "_key", "_file", "_row")
 class Converted:
     """Records and rejects of one batch, with their counts.
 
-    counts: {read, kept, selected, added}; dropped: {reason: n}; turns: {read, kept, joined…} of dialogues.
+    read: rows, once for each partner under `take = "all"`; selected: those that no condition, `unique` or join with
+    `take = "none"` leaves out, as upstream counts them; dropped: {reason: n}; turns: of dialogues.
     """
 
     records: pl.DataFrame
