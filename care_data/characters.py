@@ -4,6 +4,10 @@ Beside them the two patterns more than one floor must agree on: what a bare link
 where a value was masked.
 """
 
+from functools import partial
+
+import polars as pl
+
 HAN = r"\p{Han}"
 LETTER = r"\p{L}"
 DIGIT = r"\p{N}"
@@ -47,3 +51,20 @@ TAGS = {
 }
 """Type of a masked value -> the tag in its place; one set for every language, so that tags can be counted and undone
 by one rule."""
+
+
+def lacks_letter(text: pl.Expr, letter: str = r"\S") -> pl.Expr:
+    """Whether a text is nothing but space, `letter` being what is none; null for null.
+
+    Of nearly all texts the first character tells, by two comparisons; only where it may be space is the regular
+    expression asked, which takes ten times as long.
+    """
+    return text.map_batches(partial(_lacks_letter, letter=letter), return_dtype=pl.Boolean())
+
+
+def _lacks_letter(text: pl.Series, letter: str) -> pl.Series:
+    unsure = ~(((text >= "!") & (text < "\x7f")) | (text >= "\u3001"))  # no space is at "!" to "~", or from U+3001 on
+    if not unsure.any():
+        return unsure
+    at = unsure.arg_true()
+    return unsure.scatter(at, ~text.gather(at).str.contains(letter))

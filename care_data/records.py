@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 
+from care_data.characters import lacks_letter
 from care_data.errors import CareError, Exit
 from care_data.resources import resource_folder
 
@@ -118,7 +119,8 @@ def _broken(value: pl.Expr, rule: dict[str, Any], reason: str) -> list[tuple[str
     reason = rule.get("reason", reason)
     found: list[tuple[str, pl.Expr]] = []
     if "pattern" in rule:
-        found.append((reason, ~value.str.contains(_rust(rule["pattern"]))))
+        asked = _rust(rule["pattern"])
+        found.append((reason, lacks_letter(value, asked) if rule["pattern"] == r"\S" else ~value.str.contains(asked)))
     if "not" in rule:
         found.append((reason, value.str.contains(_rust(rule["not"]["pattern"]))))
     if "minItems" in rule:

@@ -63,8 +63,8 @@ class Collector:
     def add_frame(self, frame: pl.DataFrame, size: int) -> None:
         """Many good rows at once: a frame of the wanted columns; size in bytes or characters."""
         self._gather()
-        numbers = pl.int_range(self.row + 1, self.row + 1 + frame.height, dtype=pl.UInt32).alias("_row")
-        self._frames.append(frame.select(numbers, *self.wanted))
+        numbers = pl.int_range(self.row + 1, self.row + 1 + frame.height, dtype=pl.UInt32, eager=True).alias("_row")
+        self._frames.append(pl.DataFrame([numbers, *(frame.get_column(name) for name in self.wanted)]))
         self.row += frame.height
         self.size += size
 

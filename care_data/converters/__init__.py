@@ -1,8 +1,8 @@
 """Rows to records: select, join, parse, shape, number, validate; what does not become a record is set aside.
 
 Every row read is a record or a reject with a reason. Reasons, in the order they are looked for: the reader's
-(`bad_encoding`, `bad_json`, `ragged`, `open_quote`, `nesting`), `where`, `unless`, `unique`, `in_<join>`, `no_<join>`,
-`no_match` (of parse), the shape's (`one_sided`, `unknown_speaker`), and those of the format's schema.
+(`bad_encoding`, `bad_json`, `too_long`, `ragged`, `open_quote`, `nesting`), `where`, `unless`, `unique`, `in_<join>`,
+`no_<join>`, `no_match` (of parse), the shape's (`one_sided`, `unknown_speaker`), and those of the format's schema.
 """
 
 from collections import Counter
@@ -13,10 +13,11 @@ from typing import Any
 import polars as pl
 
 from care_data import records
+from care_data.characters import lacks_letter
 from care_data.converters.joins import Partner, beside, holds, prepare
 from care_data.converters.patterns import Blank, Hole, add_kind, parse_pattern, read_back
 from care_data.converters.shapes import SHAPES, turn_steps
-from care_data.entries import Join, Output
+from care_data.entries import Join, Output, check_fields
 from care_data.errors import CareError
 from care_data.rows import OPTIONS, Batch, Wanted
 
@@ -56,10 +57,9 @@ def blank_of(output: Output) -> Blank:
     """What counts as blank in an output: nothing but space, or all of it one of its `blank` patterns."""
 
     def blank(text: pl.Expr) -> pl.Expr:
-        bare = text.str.strip_chars()
-        gone = bare.str.len_bytes() == 0
+        gone = lacks_letter(text)
         if output.blank:
-            gone = gone | bare.str.contains(f"^(?s:{'|'.join(output.blank)})$")
+            gone = gone | text.str.strip_chars().str.contains(f"^(?s:{'|'.join(output.blank)})$")
         return pl.when(gone).then(None).otherwise(text)
 
     return blank
@@ -277,9 +277,13 @@ def convert(
     if shape not in told:
         raise CareError(f"no shape named {shape!r}", fix=f"Shapes are: {', '.join(told)}.")
     record_format = format or told[shape]
+    if not fields and not options.get("turns"):
+        raise CareError("no field is filled", fix='Say how: fields={"instruction": "{question}", …}.')
+    check_fields("convert", {"shape": shape, "fields": fields or {}, **options}, record_format, "")
     output = Output(name=record_format, format=record_format, shape=shape, rows="rows", fields=fields or {}, **options)
     names = set(frame.columns)
-    require_columns(output, names)
+    if names or frame.height:
+        require_columns(output, names)  # an empty list of rows says nothing of columns
     frame = frame.with_columns(_typed(frame, wanted(output)[0])).with_columns(
         _row=pl.int_range(1, pl.len() + 1, dtype=pl.UInt32)
     )

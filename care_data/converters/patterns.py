@@ -141,6 +141,8 @@ def value_at(column: pl.Expr, steps: Iterable[str | int]) -> pl.Expr:
 def fill(frame: pl.DataFrame, pattern: Pattern, blank: Blank) -> pl.Series:
     """The pattern filled in for every row of the frame; null where all of it is blank."""
     lines = pl.DataFrame([_fill_line(frame, line, blank).alias(f"{at}") for at, line in enumerate(pattern.lines)])
+    if lines.width == 1:
+        return lines.to_series().alias("text")
     text = pl.concat_str(pl.all(), separator="\n", ignore_nulls=True)
     kept = pl.any_horizontal(pl.all().is_not_null())
     return lines.select(pl.when(kept).then(text).otherwise(None).alias("text")).to_series()
@@ -167,6 +169,8 @@ def _line_text(line: tuple[str | Hole, ...], value: Callable[[Steps], pl.Expr], 
             text = pl.coalesce([blank(value(place)) for place in part.places])
             filled.append(text.is_not_null())
             parts.append(text.fill_null(""))
+    if len(line) == 1:
+        return text.alias("line")  # as it is: texts are long, and most patterns one hole
     return pl.when(pl.any_horizontal(filled)).then(pl.concat_str(parts)).otherwise(None).alias("line")
 
 

@@ -152,8 +152,9 @@ def _marked_turns(held: pl.DataFrame, where: str, roles: dict[str, str], blank: 
             cut = cut.str.replace_all(f"{before}({marks})", "${1}\x1e${2}")
         pieces = held.with_columns(cut.str.split("\x1e")).explode("_held").filter(pl.col("_held").is_not_null())
         pieces = pieces.filter(pl.col("_held").str.contains(r"\S"))
-    found = pl.col("_held").str.extract_groups(f"(?s)^(?P<speaker>{marks})?(?P<text>.*)$")
-    turns = pieces.select("_index", found.alias("_found")).unnest("_found")
+    turns = pieces.with_columns(speaker=pl.col("_held").str.extract(f"^({marks})")).select(
+        "_index", "speaker", text=pl.col("_held").str.strip_prefix(pl.col("speaker").fill_null(""))
+    )
     known = {mark.rstrip(): role for mark, role in roles.items()}
     role = pl.col("speaker").str.strip_chars_end().replace_strict(known, default=None, return_dtype=pl.String)
     if where != "element":
@@ -181,15 +182,7 @@ def _exchanges(height: int, turns: pl.DataFrame, counts: Counter[str], question_
         .agg(pl.col("text").str.join("\n").alias("system"))
     )
     said = known.filter(pl.col("role") != SYSTEM)
-    runs = (
-        said.with_columns(_run=pl.struct("_index", "role").rle_id())
-        .group_by("_run", maintain_order=True)
-        .agg(pl.col("_index", "role").first(), pl.col("text").str.join("\n"), pl.len().alias("_turns"))
-        .with_columns(
-            _first=pl.col("_run") == pl.col("_run").min().over("_index"),
-            _last=pl.col("_run") == pl.col("_run").max().over("_index"),
-        )
-    )
+    runs = _runs(said)
     leading = pl.col("_first") & (pl.col("role") == ASSISTANT)
     trailing = pl.col("_last") & (pl.col("role") == (ASSISTANT if question_last else USER))
     counts["leading_answer"] += int(runs.filter(leading).get_column("_turns").sum())
@@ -217,6 +210,26 @@ def _exchanges(height: int, turns: pl.DataFrame, counts: Counter[str], question_
     names = ["instruction", *([] if question_last else ["output"]), "history", "system"]
     frame = whole.select(*names, pl.col("_turns").fill_null(0), reason.otherwise(None).alias("_reason"))
     return Shaped(frame, +counts)
+
+
+def _runs(said: pl.DataFrame) -> pl.DataFrame:
+    """Neighbours of one speaker joined: `_index`, `role`, `text`, `_turns` (their number), `_first`, `_last`."""
+    told = said.with_columns(_run=pl.struct("_index", "role").rle_id())
+    opens = pl.col("_run") != pl.col("_run").shift(1, fill_value=-1)
+    runs = told.filter(told.select(opens).to_series())
+    if runs.height < told.height:
+        turns = pl.col("_run").rle().struct.field("len")
+        runs = runs.with_columns(told.select(turns.alias("_turns")))
+        several = told.filter(pl.col("_run").is_in(runs.filter(pl.col("_turns") > 1).get_column("_run").implode()))
+        joined = several.group_by("_run").agg(pl.col("text").str.join("\n").alias("_joined"))
+        runs = runs.join(joined, on="_run", how="left", maintain_order="left")
+        runs = runs.with_columns(text=pl.coalesce("_joined", "text"))
+    else:
+        runs = runs.with_columns(_turns=pl.lit(1, pl.UInt32))
+    before, after = pl.col("_index").shift(1), pl.col("_index").shift(-1)
+    return runs.with_columns(
+        _first=(before != pl.col("_index")).fill_null(True), _last=(after != pl.col("_index")).fill_null(True)
+    )
 
 
 def _pairs(runs: pl.DataFrame, question_last: bool) -> pl.DataFrame:

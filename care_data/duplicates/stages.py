@@ -18,8 +18,8 @@ from care_data.fingerprints.normalisation import Texts, folding, pack
 from care_data.fingerprints.prefixes import arrange
 from care_data.fingerprints.shingles import digest, shingle
 from care_data.fingerprints.signatures import PERMUTATIONS, blank, sign
-from care_data.fingerprints.threads import spread
 from care_data.fingerprints.verification import Reader, verify
+from care_data.threads import spread
 
 _BLOCK = 4096
 

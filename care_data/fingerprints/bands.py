@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from care_data.errors import CareError, Exit
 from care_data.fingerprints.signatures import PERMUTATIONS
-from care_data.fingerprints.threads import spread
+from care_data.threads import spread
 
 CROWD = 32
 _SCREEN_SHARE = 0.01

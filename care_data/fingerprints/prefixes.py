@@ -12,8 +12,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from care_data.fingerprints.shingles import shingle
-from care_data.fingerprints.threads import spread
 from care_data.fingerprints.verification import Reader
+from care_data.threads import spread
 
 _BLOCK = 4096
 _COUNTERS = 1 << 22

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from care_data.fingerprints.normalisation import Texts
 from care_data.fingerprints.shingles import shingle
-from care_data.fingerprints.threads import spread
+from care_data.threads import spread
 
 # The texts of some records (their numbers) in one group of fields.
 Reader = Callable[[NDArray, int], Texts]

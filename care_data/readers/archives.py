@@ -93,6 +93,8 @@ def _zip_members(path: Path, pattern: str | None, stack: ExitStack) -> list[Memb
 def _tar_members(path: Path, pattern: str | None, stack: ExitStack) -> list[Member]:
     archive = stack.enter_context(tarfile.open(path))  # noqa: SIM115  the stack closes it
     members = _once([(info.name, info) for info in archive if info.isfile()], path)
+    while archive.fileobj and archive.fileobj.read(1 << 20):
+        pass  # the checksum of a packed tar stands behind its last member, where tarfile does not look
     return [(name, _opener(archive.extractfile, members[name], path)) for name in _choose(list(members), path, pattern)]
 
 

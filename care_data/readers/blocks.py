@@ -8,6 +8,7 @@ from typing import BinaryIO
 from care_data.entries import File
 from care_data.readers.casting import NestingError, make_cell_caster
 from care_data.readers.encodings import decode_lines
+from care_data.readers.streams import MAX_LINE, reason_of, too_long
 from care_data.rows import Batch, Collector, Wanted
 
 Patterns = dict[str, re.Pattern[str]]
@@ -23,6 +24,7 @@ class _Block:
     section: str = "_value"
     column: str = "_value"
     problem: str = ""
+    size: int = 0
 
     def text(self, name: str) -> str | None:
         """The text of a column, its ends trimmed; null where it never came."""
@@ -42,7 +44,8 @@ def read_blocks(stream: BinaryIO, file: File, wanted: Wanted) -> Iterator[Batch]
     The rest of the row is cut by `sections`: a column from the line that begins with its pattern (what follows on that
     line is text) to the next section, and inside a section by its `parts` in the same way. A section met again goes on
     with its text; the one named by `renew` opens a new row under the same start (a second visit). Lines under no
-    section are `_value`. What stands before the first start is a row too, unless it is blank. A bad byte costs its row.
+    section are `_value`. What stands before the first start is a row too, unless it is blank. A bad byte costs its
+    row, and so does text without end.
     """
     columns = {*file.sections, *(name for part in file.parts.values() for name in part)}
     names = {"_value", *columns, *(re.compile(file.start or "").groupindex)}
@@ -52,7 +55,7 @@ def read_blocks(stream: BinaryIO, file: File, wanted: Wanted) -> Iterator[Batch]
         text = [block.text(name) for name in wanted]
         size = sum(len(part) for part in text if part)
         if block.problem:
-            rows.add_bad("bad_encoding", block.problem, "\n".join(part for part in text if part))
+            rows.add_bad(reason_of(block.problem), block.problem, "\n".join(part for part in text if part))
         else:
             try:
                 rows.add(cast(text) if cast else text, size)
@@ -85,6 +88,10 @@ def _cut(stream: BinaryIO, file: File) -> Iterator[_Block]:
             block.lines.setdefault(block.column, []).extend([rest] if rest else [])
         else:
             block.lines.setdefault(block.column, []).append(line)
+        block.size += len(line)
+        if block.size > MAX_LINE:  # no start is found any more: what was gathered is let go, the row goes on
+            problem = too_long(block.offset)
+            block.lines, block.size = {}, 0
         block.problem = block.problem or problem
     if not block.blank or block.problem:
         yield block

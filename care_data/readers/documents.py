@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 from care_data.entries import File
 from care_data.errors import CareError, Exit
+from care_data.readers.streams import HEAD, MAX_LINE, too_long
 from care_data.rows import Batch, Collector, Wanted
 
 _WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
@@ -98,8 +99,12 @@ def read_html(stream: BinaryIO, file: File, wanted: Wanted) -> Iterator[Batch]:
     """
     from selectolax.lexbor import LexborHTMLParser
 
-    data = stream.read()
+    data = stream.read(MAX_LINE + 1)
     rows = Collector(wanted, names={"text", "title"})
+    if len(data) > MAX_LINE:
+        rows.add_bad("too_long", too_long(0), data[:HEAD].decode(file.encoding, "replace"))
+        yield rows.take()
+        return
     try:
         page = LexborHTMLParser(data.decode(file.encoding))
     except UnicodeDecodeError as error:

@@ -5,6 +5,7 @@ from typing import BinaryIO
 
 from care_data.entries import File
 from care_data.readers.encodings import decode_lines
+from care_data.readers.streams import reason_of
 from care_data.rows import Batch, Collector, Wanted
 
 
@@ -13,7 +14,7 @@ def read_lines(stream: BinaryIO, file: File, wanted: Wanted) -> Iterator[Batch]:
     rows = Collector(wanted, names={"_value"})
     for _offset, line, problem in decode_lines(stream, file.encoding):
         if problem:
-            rows.add_bad("bad_encoding", problem, line)
+            rows.add_bad(reason_of(problem), problem, line)
         else:
             rows.add([line if name == "_value" else None for name in wanted], len(line))
         if rows.full:

@@ -5,7 +5,7 @@ holds one block and one value.
 """
 
 import io
-import re
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -14,21 +14,12 @@ import orjson
 
 from care_data.entries import File
 from care_data.errors import CareError
-from care_data.readers.encodings import BLOCK, decode_lines, is_utf8
+from care_data.readers.brackets import CUT, Scanner, Value
+from care_data.readers.encodings import BLOCK, Doubt, is_utf8, recode, refuse_wide
+from care_data.readers.streams import cut_lines
 
 SNIFF = 1 << 20
 """Bytes at the head of a file that tell what it is."""
-
-_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]|"', re.DOTALL)
-_ESCAPED = re.compile(rb"\\x[0-9a-f]{2}")
-_SCALAR = re.compile(rb"[^\s,:]+")
-
-Value = tuple[int, bytes | None, bytes]
-"""(byte offset, key as JSON text where the value is a member of an object, the value as JSON text).
-
-The value is empty where the file ends before the array or object it opened with.
-"""
-
 
 LINES_BYTES = 1 << 20
 """Bytes of lines that are read as columns at once; one that is not plain sends them the long way."""
@@ -57,8 +48,19 @@ def scan_values(stream: BinaryIO, file: File) -> Iterator[Value | Lines]:
     A file with a value a line gives them in blocks.
     """
     if not is_utf8(file.encoding):
-        stream = _Recoded(decode_lines(stream, file.encoding))  # type: ignore[assignment]
+        stream = _Recoded(recode(stream, file.encoding))  # type: ignore[assignment]
+    doubt = Doubt(file.encoding)
+    for found in _find_values(stream, file):
+        if not doubt.ended:
+            doubt.look(found.block if isinstance(found, Lines) else found[2])
+        yield found
+    doubt.decide()
+
+
+def _find_values(stream: BinaryIO, file: File) -> Iterator[Value | Lines]:
     head = _read_head(stream)
+    if is_utf8(file.encoding):
+        refuse_wide(head, file.encoding)
     start = len(head) - len(head.removeprefix(b"\xef\xbb\xbf").lstrip())
     first = head[start : start + 1]
     if file.at and file.at != "*":
@@ -85,19 +87,17 @@ def _read_head(stream: BinaryIO) -> bytes:
 
 
 class _Recoded:
-    """A stream of UTF-8 made from decoded lines."""
+    """The blocks of `recode` as a stream."""
 
-    def __init__(self, lines: Iterator[tuple[int, str, str]]) -> None:
-        self._lines = lines
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
 
     def read(self, size: int = -1) -> bytes:
         parts: list[bytes] = []
         length = 0
-        for _, line, problem in self._lines:
-            # A bad byte, written \xNN here, must not parse: as a raw 0xFF it sets aside the value it stands in.
-            text = _ESCAPED.sub(b"\xff", line.encode()) if problem else line.encode()
-            parts.append(text + b"\n")
-            length += len(parts[-1])
+        for block in self._blocks:
+            parts.append(block)
+            length += len(block)
             if 0 <= size <= length:
                 break
         return b"".join(parts)
@@ -126,17 +126,9 @@ def _is_whole(line: bytes) -> bool:
 
 
 def _lines(stream: BinaryIO, block: bytes, start: int) -> Iterator[Lines]:
-    """Blocks of whole lines."""
-    offset, rest = start, block[start:]
-    while True:
-        more = stream.read(min(BLOCK, LINES_BYTES))
-        cut = rest.rfind(b"\n") + 1 if more else len(rest)
-        if cut:
-            yield Lines(offset, rest[:cut])
-        offset += cut
-        if not more:
-            return
-        rest = rest[cut:] + more
+    """Blocks of whole lines; of a line too long, its head and CUT."""
+    for offset, lines, whole in cut_lines(stream, min(BLOCK, LINES_BYTES), block[start:], start):
+        yield Lines(offset, lines if whole else lines + CUT)
 
 
 def _values_at(data: bytes, path: str) -> Iterator[Value]:
@@ -144,14 +136,14 @@ def _values_at(data: bytes, path: str) -> Iterator[Value]:
     found = data.removeprefix(b"\xef\xbb\xbf").lstrip()
     base = len(data) - len(found)
     for step in path.removesuffix(".*").split("."):
-        members = _scan(io.BytesIO(), found, 0, inside=True) if found.startswith(b"{") else iter(())
+        members = _scan_all(found) if found.startswith(b"{") else iter(())
         place = next(((at, raw) for at, key, raw in members if key and _is_key(key, step)), None)
         if place is None:
             raise CareError(f"no {step!r} on the way to {path!r}", fix="Mend `at` in the entry.")
         base, found = base + place[0], place[1]
     if found[:1] not in (b"{", b"["):
         raise CareError(f"{path!r} leads to no list or object", fix="Mend `at` in the entry.")
-    yield from ((base + at, key, raw) for at, key, raw in _scan(io.BytesIO(), found, 0, inside=True))
+    yield from ((base + at, key, raw) for at, key, raw in _scan_all(found))
 
 
 def _is_key(key: bytes, name: str) -> bool:
@@ -162,50 +154,9 @@ def _is_key(key: bytes, name: str) -> bool:
 
 
 def _scan(stream: BinaryIO, block: bytes, start: int, *, inside: bool) -> Iterator[Value]:
-    """Values at the top of the file, or `inside` the array or object it opens with.
-
-    Only brackets and strings are looked at. What is left open at the end of the file is one last, broken value.
-    """
-    level = 1 if inside else 0
-    depth, base, position = 0, 0, start
-    value_at, key, end = -1, None, start
-    in_object = inside and block[start : start + 1] == b"{"
-    while True:
-        more = stream.read(BLOCK)
-        for token in _TOKEN.finditer(block, position):
-            text = token.group()
-            if text == b'"':
-                break  # a string that goes on in the next block
-            if depth == level and value_at < 0:
-                yield from ((base + at, key, raw) for at, raw in _scalars(block, end, token.start()))
-                key = None if b"," in block[end : token.start()] else key
-            if text in (b"{", b"["):
-                if depth == level:
-                    value_at = token.start()
-                depth += 1
-            elif text in (b"}", b"]"):
-                depth -= 1
-                if depth == level and value_at >= 0:
-                    yield base + value_at, key, block[value_at : token.end()]
-                    value_at, key = -1, None
-            elif depth == level:
-                if in_object and key is None:
-                    key = text
-                else:
-                    yield base + token.start(), key, text
-                    key = None
-            position = end = token.end()
-        if not more:
-            break
-        keep = value_at if value_at >= 0 else end
-        base, block = base + keep, block[keep:] + more
-        position, end = position - keep, max(end - keep, 0)
-        value_at = 0 if value_at >= 0 else -1
-    if value_at >= 0 or block[end:].strip(b" \t\r\n,") or (inside and depth > 0):
-        tail = block[value_at if value_at >= 0 else end :]
-        yield base + (value_at if value_at >= 0 else end), key, tail.strip(b" \t\r\n,")
+    return Scanner(stream, block, start, inside=inside, size=BLOCK).values()
 
 
-def _scalars(block: bytes, start: int, end: int) -> list[tuple[int, bytes]]:
-    """Numbers, true, false and null between two tokens."""
-    return [(match.start(), match.group()) for match in _SCALAR.finditer(block, start, end)]
+def _scan_all(held: bytes) -> Iterator[Value]:
+    """The values of an array or object held whole, of any size."""
+    return Scanner(io.BytesIO(), held, 0, inside=True, size=BLOCK, limit=math.inf).values()

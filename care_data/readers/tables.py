@@ -1,11 +1,10 @@
 """Tables: csv, tsv, parquet.
 
-CSV is read record by record in Python: polars stops at a bare quote in a cell, and no columnar reader can set one bad
-row aside and go on. Lines without a quote, nearly all of them, take the short way of one `split`.
+CSV that is plain goes straight to columns (csv_columns.py). A record that is not is read by itself in Python: polars
+stops at a bare quote in a cell, and no columnar reader sets one bad row aside and goes on.
 """
 
 import csv
-import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
@@ -15,9 +14,10 @@ import polars as pl
 from care_data.entries import File
 from care_data.errors import CareError, Exit
 from care_data.readers.casting import NestingError, make_cell_caster
-from care_data.readers.columns import read_csv_block
-from care_data.readers.encodings import decode_lines
+from care_data.readers.encodings import Line, LineBlock, decode_line_blocks
+from care_data.readers.streams import reason_of
 from care_data.rows import Batch, Collector, Wanted
+from care_data.threads import work_ahead
 
 MAX_CELL = 100_000
 """Characters a quoted cell may run on; beyond, the quote was never closed and costs its line only."""
@@ -25,11 +25,11 @@ MAX_CELL = 100_000
 MAX_ROWLIKE = 10
 """Lines of a quoted cell that may each have as many commas as a row; more of them are rows that a quote swallowed."""
 
-BLOCK_LINES = 1_000
-"""Lines read as columns at once; one that is not plain sends the block the long way."""
+HEAD_BYTES = 2 << 20
+"""Bytes of a file that are read row by row: the compiled reader takes longer to load than they to read."""
 
-_Line = tuple[int, str, str]
-"""(byte offset, text, what is wrong with its bytes)."""
+_Plain = tuple[pl.DataFrame, int]
+"""Records as columns, and where in their block the first one begins that is not plain."""
 
 _BARE_CR = "\ue00d"
 """Stands for a bare carriage return while Python's csv reads a record; a character of the private use area."""
@@ -42,14 +42,14 @@ def read_csv(stream: BinaryIO, file: File, wanted: Wanted) -> Iterator[Batch]:
 
     A row with too many or too few cells, a bad byte or a quote that never closes is set aside.
     """
-    lines = _Lines(decode_lines(stream, file.encoding))
+    lines = _Lines(decode_line_blocks(stream, file.encoding), csv=True)
     header = file.columns or _header(lines)
     yield from _read_rows(lines, header, file, wanted, lambda text: _split(text, lines, len(header)))
 
 
 def read_tsv(stream: BinaryIO, file: File, wanted: Wanted) -> Iterator[Batch]:
     """Cells between tabs, no quoting; the last column takes the rest of the line."""
-    lines = _Lines(decode_lines(stream, file.encoding))
+    lines = _Lines(decode_line_blocks(stream, file.encoding), csv=False)
     header = file.columns or _header(lines, "\t")
     yield from _read_rows(lines, header, file, wanted, lambda text: text.split("\t", len(header) - 1))
 
@@ -59,18 +59,18 @@ def _read_rows(
 ) -> Iterator[Batch]:
     """Batches of the rows, each cut into cells by `split`, which gives None for a quote that never closes.
 
-    Blocks of CSV in which all is plain are read as columns at once, the others row by row.
+    Of CSV, what is plain is read as columns, the rest row by row.
     """
     rows = Collector(wanted, names=set(header))
     picked = [header.index(name) if name in header else None for name in wanted]
     cast = make_cell_caster(wanted, file.literals, set(header))
 
-    def add(line: _Line) -> None:
+    def add(line: Line) -> None:
         offset, text, problem = line
         if not text and not problem:
             return  # an empty line is no row
         if problem:
-            rows.add_bad("bad_encoding", problem, text)
+            rows.add_bad(reason_of(problem), problem, text)
         elif (cells := split(text)) is None:
             rows.add_bad("open_quote", f"a quote opened at byte {offset} is never closed well", text)
         elif len(cells) != len(header):
@@ -82,38 +82,98 @@ def _read_rows(
             except NestingError as error:
                 rows.add_bad("nesting", f"{error} in the row at byte {offset}", text)
 
-    while block := lines.take_block():
-        frame = read_csv_block(block, header, wanted) if file.format == "csv" and not cast else None
-        if frame is not None:
-            rows.add_frame(frame, sum(len(text) for _, text, _ in block))
+    if not cast:
+        lines.read_ahead(header, wanted)
+    singly, patience = 0, 1  # records to read one by one before columns are tried again, longer where that fails
+    while True:
+        if not singly and (plain := lines.take_plain(header, wanted)):
+            rows.add_frame(*plain)
+            patience = 1 if plain[0].height > patience else min(2 * patience, 1000)
+            singly = 0 if lines.between_blocks else patience
+        elif (line := lines.take()) is not None:
+            add(line)
+            singly = max(singly - 1, 0)
         else:
-            lines.give_back(block)
-            for _ in block:  # a record over several lines takes more than its share: the rest is the next block's
-                if (line := lines.take()) is not None:
-                    add(line)
+            break
         if rows.full:
             yield rows.take()
     yield rows.take()
 
 
 class _Lines:
-    """Lines of a file that can be looked at ahead and given back."""
+    """Lines of a file that can be looked at ahead and given back, or be taken as columns as far as they are plain."""
 
-    def __init__(self, lines: Iterator[_Line]) -> None:
-        self._lines = lines
-        self._returned: deque[_Line] = deque()
+    def __init__(self, blocks: Iterator[LineBlock | Line], *, csv: bool) -> None:
+        self._csv = csv
+        self._blocks: Iterator[tuple[LineBlock | Line, _Plain | None]] = ((found, None) for found in blocks)
+        self._returned: deque[Line] = deque()
+        self._block: LineBlock | None = None
+        self._ready: _Plain | None = None
+        self._lines: Iterator[Line] = iter(())
 
-    def take(self) -> _Line | None:
-        return self._returned.popleft() if self._returned else next(self._lines, None)
+    def take(self) -> Line | None:
+        """The next line; None behind the last."""
+        if self._returned:
+            return self._returned.popleft()
+        while True:
+            line = self._block.take() if self._block else next(self._lines, None)
+            if line is not None:
+                return line
+            if not self._open():
+                return None
 
-    def take_block(self) -> list[_Line]:
-        block = list(itertools.islice(self._returned, BLOCK_LINES))
-        for _ in block:
-            self._returned.popleft()
-        return block + list(itertools.islice(self._lines, BLOCK_LINES - len(block)))
+    @property
+    def between_blocks(self) -> bool:
+        """Whether a block of lines that decode has just been taken to its end."""
+        return bool(self._block and self._block.at == len(self._block.utf8 or b""))
 
-    def give_back(self, lines: list[_Line]) -> None:
+    def give_back(self, lines: list[Line]) -> None:
+        """Lines to be taken again, before all others."""
         self._returned.extendleft(reversed(lines))
+
+    def read_ahead(self, header: list[str], wanted: Wanted) -> None:
+        """From now on read blocks of CSV as columns on all cores, before they are asked for."""
+
+        def read(held: tuple[LineBlock | Line, _Plain | None]) -> tuple[LineBlock | Line, _Plain | None]:
+            block = held[0]
+            if not self._csv or not isinstance(block, LineBlock) or not block.utf8 or block.offset < HEAD_BYTES:
+                return block, None
+            return block, self._read_plain(block, header, wanted)
+
+        self._blocks = work_ahead(read, self._blocks)
+
+    def take_plain(self, header: list[str], wanted: Wanted) -> tuple[pl.DataFrame, int] | None:
+        """The next records as columns and their bytes, as far as all is plain; None where nothing can be so taken."""
+        if self._returned:
+            return None
+        if self.between_blocks:
+            self._open()
+        block = self._block
+        if not block or not block.utf8 or block.offset < HEAD_BYTES:
+            return None
+        start = block.at
+        # What was read ahead began where the block does; a record that began in the block before moves the start.
+        frame, stop = self._ready if self._ready and start == 0 else self._read_plain(block, header, wanted)
+        self._ready = None
+        block.skip(stop)
+        return frame, stop - start
+
+    def _read_plain(self, block: LineBlock, header: list[str], wanted: Wanted) -> "_Plain":
+        from care_data.readers.csv_columns import read_csv_block
+
+        return read_csv_block(block.utf8 or b"", block.at, header, wanted)
+
+    def _open(self) -> bool:
+        """Go on with the next block; whether there is one."""
+        self._block, self._lines = None, iter(())
+        found, self._ready = next(self._blocks, (None, None))
+        if not isinstance(found, LineBlock):
+            self._lines = iter([found] if found else [])
+        elif self._csv and found.utf8 is not None:
+            self._block = found
+        else:
+            self._lines = found.lines()
+        return found is not None
 
 
 def _header(lines: _Lines, separator: str = ",") -> list[str]:

@@ -7,20 +7,27 @@ only.
 import json
 import re
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, BinaryIO
 
 import orjson
+import polars as pl
 
 from care_data.entries import File
 from care_data.errors import CareError
+from care_data.readers.brackets import CUT
 from care_data.readers.casting import NestingError, Taker, make_taker
-from care_data.readers.columns import read_json_block
 from care_data.readers.encodings import bad_byte, is_utf8
 from care_data.readers.pickles import load_plain
 from care_data.readers.scans import Lines, Value, scan_values
+from care_data.readers.streams import reason_of, too_long
 from care_data.rows import Batch, Collector, Wanted
+from care_data.threads import work_ahead
 
 _KEY = re.compile(rb'"\s*:')
+
+HEAD_BYTES = 2 << 20
+"""Bytes of lines that are read row by row before any is read as columns."""
 
 
 def read_json(stream: BinaryIO, file: File, wanted: Wanted) -> Iterator[Batch]:
@@ -30,10 +37,10 @@ def read_json(stream: BinaryIO, file: File, wanted: Wanted) -> Iterator[Batch]:
     """
     rows = Collector(wanted)
     take = make_taker(wanted, file.literals)
-    for found in scan_values(stream, file):
+    for found, plain in _read_ahead(scan_values(stream, file), file, wanted):
         if not isinstance(found, Lines):
             _add_value(rows, take, found, file.encoding)
-        elif (plain := read_json_block(found.block, wanted)) and not file.literals:
+        elif plain:
             rows.names |= plain[1]
             rows.add_frame(plain[0], len(found.block))
         else:
@@ -43,6 +50,24 @@ def read_json(stream: BinaryIO, file: File, wanted: Wanted) -> Iterator[Batch]:
             yield rows.take()
     rows.names.update(("_value", "_key") if file.at == "*" else ("_value",))
     yield rows.take()
+
+
+def _read_ahead(
+    found: Iterator[Value | Lines], file: File, wanted: Wanted
+) -> Iterator[tuple[Value | Lines, tuple[pl.DataFrame, set[str]] | None]]:
+    """What the scan found, blocks of plain lines beside their columns.
+
+    The compiled reader takes longer to load than a small file to read, so it begins behind the head.
+    """
+    for one in found:
+        if isinstance(one, Lines) and one.offset >= HEAD_BYTES and not file.literals:
+            from care_data.readers.json_columns import plan_lines, read_json_block
+
+            if plan := plan_lines(one.block, wanted):
+                blocks = (block for block in chain([one], found) if isinstance(block, Lines))
+                yield from work_ahead(lambda block: (block, read_json_block(block.block, wanted, plan)), blocks)
+                return
+        yield one, None
 
 
 def _add_value(rows: Collector, take: Taker, value: Value, encoding: str) -> None:
@@ -56,7 +81,9 @@ def _add_value(rows: Collector, take: Taker, value: Value, encoding: str) -> Non
         problem = bad_byte(raw, "utf-8", offset)
         if problem and not is_utf8(encoding):  # the scan saw the file recoded
             problem = f"bytes that are not {encoding}"
-        reason = "bad_encoding" if problem else "bad_json"
+        if raw.endswith(CUT):
+            problem, raw = too_long(offset), raw.removesuffix(CUT)
+        reason = reason_of(problem) if problem else "bad_json"
         told = f"{error} in the value" if raw else "the file ends before its list or object does,"
         rows.add_bad(reason, problem or f"{told} at byte {offset}", raw.decode("utf-8", "replace"))
         return

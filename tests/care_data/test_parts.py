@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from care_data.errors import CareError, Exit
-from care_data.parts import PartWriter, open_part, read_frames, to_arrow
+from care_data.parts import PartWriter, open_part, read_frames
 from care_data.records import arrow_schema
 from care_data.store import sha256_file, writing
 
@@ -65,7 +65,6 @@ def test_columns_are_of_plain_types_in_the_formats_order(tmp_path):
     assert schema == SCHEMA
     assert schema.field("instruction").type == pa.string()
     assert schema.field("history").type == pa.list_(pa.list_(pa.string()))
-    assert to_arrow(frame(0, 0), SCHEMA).schema == SCHEMA
 
 
 def test_a_part_without_records_is_a_part(tmp_path):

@@ -1,5 +1,6 @@
 """Bad files as a person meets them: one line that names corpus, file and row or byte, a code, nothing half-written."""
 
+import json
 import os
 import subprocess
 import sys
@@ -92,8 +93,8 @@ CSV = 'format = "csv"'
             {"a.csv": GOOD.encode("gb18030")},
             CSV,
             1,
-            "mine/rows/a.csv: 30 of 30 rows cannot be read; the first, row 1: byte 0xCE at 4 is not utf-8; "
-            "it reads as gb18030. Set encoding",
+            "mine/rows/a.csv: 30 of 30 rows cannot be read (100.0%); the first, row 1: byte 0xCE at 4 is not "
+            "utf-8; it reads as gb18030. Set encoding",
         ),
         (
             {"a.csv": GOOD.encode()},
@@ -105,8 +106,8 @@ CSV = 'format = "csv"'
             {"a.json": '{"q": "问题怎么办？", "a": "没有办法了"}\n'.encode("gb18030") * 12},
             'format = "json"',
             1,
-            "mine/rows/a.json: 12 of 12 rows cannot be read; the first, row 1: byte 0xCE at 7 is not utf-8; "
-            "it reads as gb18030. Set encoding",
+            "mine/rows/a.json: 12 of 12 rows cannot be read (100.0%); the first, row 1: byte 0xCE at 7 is not "
+            "utf-8; it reads as gb18030. Set encoding",
         ),
         (
             {"a.csv": GOOD.encode("utf-16")},
@@ -121,7 +122,8 @@ CSV = 'format = "csv"'
             {"a.csv": BAD_ROWS.encode()},
             CSV,
             1,
-            "mine/rows/a.csv: 20 of 920 rows cannot be read; the first, row 901: 1 cells where the header has 2,",
+            "mine/rows/a.csv: 20 of 920 rows cannot be read (2.2%); the first, row 901: 1 cells where the header "
+            "has 2,",
         ),
         ({"a.json": OPEN_JSON}, 'format = "json", at = "*"', 1, 'mine/rows/a.json: at = "*" wants an object of rows.'),
         ({"a.json": OPEN_JSON}, 'format = "json", at = "x.y"', 1, "mine/rows/a.json: no 'x' on the way to 'x.y'. Mend"),
@@ -141,7 +143,11 @@ def test_a_bad_file_ends_in_one_line_and_its_code(
 @pytest.mark.parametrize(
     ("damage", "code", "told"),
     [
-        ("truncated", 4, "mine/rows/a.zip: a.zip is damaged or cut short (File is not a zip file). Fetch it again."),
+        (
+            "truncated",
+            4,
+            "mine/rows/a.zip: a.zip is damaged or cut short (File is not a zip file). Mend it in the mirror, then",
+        ),
         ("flipped", 4, "mine/rows/a.zip!x.csv: a.zip is damaged or cut short ("),
         ("unsafe", 4, "mine/rows/a.zip: a.zip holds the unsafe name '../x.csv'. It is refused whole."),
         ("several", 1, "mine/rows/a.zip: a.zip holds several members. Name one with member = …: x.csv, y.csv."),
@@ -191,12 +197,17 @@ def test_one_bad_corpus_leaves_the_others_whole(run: Run, tmp_path: Path) -> Non
 def test_a_process_of_its_own_ends_the_same_way(run: Run, tmp_path: Path) -> None:
     lay(tmp_path, "mine", {"a.csv": GOOD.encode("gb18030")})
     command = "import sys; from care_data.cli import main; sys.argv[0] = 'care-data'; main()"
-    options = ["convert", "mine", "--to", str(tmp_path / "data"), "--mirror", str(tmp_path / "mirror")]
+    options = ["convert", "mine", "--to", str(tmp_path / "data"), "--mirror", str(tmp_path / "mirror"), "--json"]
     root = Path(cli.__file__).parents[1]
     done = subprocess.run(
         [sys.executable, "-c", command, *options], capture_output=True, text=True, env=os.environ, cwd=root, check=False
     )
     assert done.returncode == 1
-    told = [line for line in done.stderr.splitlines() if line.startswith("care-data: mine/rows/a.csv: ")]
-    assert len(told) == 1
+    lines = done.stderr.splitlines()
+    (at,) = [n for n, line in enumerate(lines) if line.startswith("care-data: mine/rows/a.csv: ")]
+    shown = lines[at + 1 : at + 11]
+    assert shown[0].startswith("    row 1: bad_encoding: byte 0xCE at 4 is not utf-8; it reads as gb18030: \\xce\\xca")
+    assert [line.partition(":")[0] for line in shown] == [f"    row {n}" for n in range(1, 11)]
+    assert not lines[at + 11].startswith(" ")
+    assert json.loads(done.stdout)["failures"]["mine"]["details"] == [line.strip() for line in shown]
     assert half_written(tmp_path) == []

@@ -241,6 +241,22 @@ def test_convert_refuses_what_it_cannot_do() -> None:
         convert([{"q": ["x"], "a": "y"}], "pair", PAIR)
 
 
+def test_convert_names_a_field_that_is_none_and_a_shape_left_empty() -> None:
+    with pytest.raises(CareError) as caught:
+        convert([{"q": "x", "a": "y"}], "pair", {"instructon": "{q}", "output": "{a}"})
+    told = "convert.fields.instructon has no place in a pair of the format sft. "
+    assert str(caught.value) == told + "Fields are: instruction, input, output, system."
+    with pytest.raises(CareError, match="no field is filled"):
+        convert([{"q": "x", "a": "y"}], "pair")
+    with pytest.raises(CareError, match=r"convert\.turns has no roles"):
+        convert([{"h": []}], "dialogue", turns={"in": "h", "speaker": "{0}", "text": "{1}"})
+
+
+def test_convert_of_no_rows_is_no_records() -> None:
+    made = convert([], "pair", PAIR)
+    assert (made.height, made.columns) == (0, convert([{"q": "问", "a": "答"}], "pair", PAIR).columns)
+
+
 def test_convert_types_lists_that_are_all_empty() -> None:
     turns = {"in": "h", "user": "{0}", "assistant": "{1}"}
     assert convert([{"h": []}, {"h": None}], "dialogue", turns=turns, rejects="drop").height == 0

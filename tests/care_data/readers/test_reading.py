@@ -32,15 +32,29 @@ def test_more_than_ten_must_stay_below_the_share(tmp_path: Path) -> None:
     with pytest.raises(CareError) as caught:
         read(table(tmp_path / "a.csv", 1088, 11))
     assert str(caught.value) == (
-        "a.csv: 11 of 1099 rows cannot be read; the first, row 1089: 1 cells where the header has 2, at byte 8708. "
-        "Set encoding or format in the entry, or allow more with --max-bad."
+        "a.csv: 11 of 1099 rows cannot be read (1.0%); the first, row 1089: 1 cells where the header has 2, at byte "
+        "8708. Set encoding or format in the entry, or allow more with --max-bad."
     )
     assert read(table(tmp_path / "a.csv", 1088, 11), max_bad=0.02)[1] == 11
+    assert caught.value.details == tuple(
+        f"row {1089 + n}: ragged: 1 cells where the header has 2, at byte {8708 + 4 * n}: 坏" for n in range(10)
+    )
+
+
+def test_the_text_of_a_bad_row_is_cut(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("q,a\n" + "长" * 61 + "\n" + "短" * 60 + "\n", encoding="utf-8")
+    with pytest.raises(CareError) as caught:
+        read(tmp_path / "a.csv")
+    first, second = caught.value.details
+    assert first.endswith(": " + "长" * 60 + "…")
+    assert second.endswith(": " + "短" * 60)
 
 
 def test_a_file_without_a_good_row_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(CareError, match=r"^a.csv: 1 of 1 rows cannot be read; the first, row 1: 1 cells"):
+    told = r"^a.csv: 1 of 1 rows cannot be read \(100.0%\); the first, row 1: 1 cells"
+    with pytest.raises(CareError, match=told) as caught:
         read(table(tmp_path / "a.csv", 0, 1))
+    assert caught.value.details == ("row 1: ragged: 1 cells where the header has 2, at byte 4: 坏",)
     assert read(table(tmp_path / "a.csv", 0, 0)) == ([], 0)
 
 
@@ -83,8 +97,10 @@ def test_a_member_of_one_row_may_be_bad_if_others_are_good(tmp_path: Path) -> No
             assert sum(batch.frame.height for batch in batches) == good
             assert sum(len(batch.bad) for batch in batches) == bad
         else:
-            with pytest.raises(CareError, match=f"a.zip: {bad} of {good + bad} rows cannot be read"):
+            with pytest.raises(CareError, match=f"a.zip: {bad} of {good + bad} rows cannot be read") as caught:
                 list(readers.read(tmp_path / "a.zip", file, WANTED))
+            assert len(caught.value.details) == min(bad, 10)
+            assert caught.value.details[1].startswith("b0001.json, row 1: bad_json: ")
 
 
 def test_what_an_archive_holds_instead_of_the_member(tmp_path: Path) -> None:

@@ -1,11 +1,13 @@
-"""One function over ranges of rows on all cores; the compiled kernels release the GIL."""
+"""Work on all cores in one process: compiled kernels, polars and Arrow release the interpreter's lock."""
 
 import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 Part = TypeVar("Part")
+Item = TypeVar("Item")
 
 
 def count_workers(workers: int | None = None) -> int:
@@ -25,3 +27,20 @@ def spread(task: Callable[[int, int], Part], total: int, block: int, workers: in
         return [task(start, min(start + block, total)) for start in starts]
     with ThreadPoolExecutor(count_workers(workers)) as pool:
         return list(pool.map(lambda start: task(start, min(start + block, total)), starts))
+
+
+def work_ahead(task: Callable[[Item], Part], items: Iterable[Item], workers: int | None = None) -> Iterator[Part]:
+    """task(item) of every item in order, begun for a few items before they are asked for, so memory holds a few."""
+    ahead: deque[Future[Part]] = deque()
+    threads = count_workers(workers)
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for item in items:
+                ahead.append(pool.submit(task, item))
+                if len(ahead) > 2 * threads:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            for waiting in ahead:
+                waiting.cancel()

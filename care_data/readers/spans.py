@@ -1,0 +1,174 @@
+"""Spans of a block's bytes as columns of text, and what may stand in them: the part all compiled readers share."""
+
+import numpy as np
+import pyarrow as pa
+from numba import njit
+
+STRIDE = 16
+JSON, CSV = 0, 1
+
+
+def view_spans(
+    block: bytes, starts: np.ndarray, lengths: np.ndarray, marked: np.ndarray, notation: int
+) -> pa.StringViewArray:
+    """The spans as an Arrow array of text that looks into the block; null where the start is below zero.
+
+    The block is UTF-8 and stays in memory as long as the array. marked: spans with escapes, well written in the
+    notation, JSON or CSV; they stand in a buffer of their own as what they mean.
+    """
+    views = np.zeros((len(starts), 4), np.uint32)
+    meant = np.empty(int(lengths[marked].sum()), np.uint8)
+    _view(np.frombuffer(block, np.uint8), starts, lengths, marked, notation, views, views.view(np.uint8), meant)
+    gone = starts < 0
+    nulls = None if not gone.any() else pa.py_buffer(np.packbits(~gone, bitorder="little"))
+    buffers = [nulls, pa.py_buffer(views), pa.py_buffer(block), pa.py_buffer(meant)]
+    return pa.Array.from_buffers(pa.string_view(), len(starts), buffers)
+
+
+@njit(cache=True, nogil=True)
+def _view(block, starts, lengths, marked, notation, views, letters, meant):  # type: ignore[no-untyped-def]
+    """Fills the views of Arrow's layout: length, then up to 12 bytes of text, or its first 4, its buffer and place."""
+    to = 0
+    for row in range(len(starts)):
+        at, length = starts[row], lengths[row]
+        if at < 0:
+            continue
+        if not marked[row]:
+            _fill(views, letters, row, block, at, length, 0)
+            continue
+        start = to
+        if notation == JSON:
+            to = _undo_json(block, at, at + length, meant, to)
+        else:
+            to = _undo_csv(block, at, at + length, meant, to)
+        _fill(views, letters, row, meant, start, to - start, 1)
+
+
+@njit(cache=True, nogil=True)
+def _fill(views, letters, row, text, at, length, buffer):  # type: ignore[no-untyped-def]
+    views[row, 0] = length
+    if length > 12:
+        views[row, 2], views[row, 3] = buffer, at
+        length = 4
+    for place in range(length):
+        letters[row, 4 + place] = text[at + place]
+
+
+@njit(cache=True, nogil=True)
+def _undo_csv(block, at, stop, out, to):  # type: ignore[no-untyped-def]
+    """Copies a cell in which quotes are doubled; where the copy ends."""
+    while at < stop:
+        byte = block[at]
+        out[to] = byte
+        at, to = at + (2 if byte == 34 else 1), to + 1
+    return to
+
+
+@njit(cache=True, nogil=True)
+def _undo_json(block, at, stop, out, to):  # type: ignore[no-untyped-def]
+    """Copies a text whose escapes are well written; where the copy ends."""
+    while True:
+        run = find_end(block, at, stop) - at
+        out[to : to + run] = block[at : at + run]
+        at, to = at + run, to + run
+        if at == stop:
+            return to
+        letter = block[at + 1]
+        if letter != 117:
+            if letter == 110:
+                letter = np.uint8(10)
+            elif letter == 116:
+                letter = np.uint8(9)
+            elif letter == 114:
+                letter = np.uint8(13)
+            elif letter == 98:
+                letter = np.uint8(8)
+            elif letter == 102:
+                letter = np.uint8(12)
+            out[to] = letter
+            at, to = at + 2, to + 1
+            continue
+        code = _hex(block, at + 2)
+        at += 6
+        if 0xD800 <= code < 0xDC00:
+            code = 0x10000 + ((code - 0xD800) << 10) + (_hex(block, at + 2) - 0xDC00)
+            at += 6
+        if code < 0x80:
+            out[to] = code
+            to += 1
+        elif code < 0x800:
+            out[to], out[to + 1] = 0xC0 | code >> 6, 0x80 | code & 63
+            to += 2
+        elif code < 0x10000:
+            out[to], out[to + 1], out[to + 2] = 0xE0 | code >> 12, 0x80 | code >> 6 & 63, 0x80 | code & 63
+            to += 3
+        else:
+            out[to], out[to + 1] = 0xF0 | code >> 18, 0x80 | code >> 12 & 63
+            out[to + 2], out[to + 3] = 0x80 | code >> 6 & 63, 0x80 | code & 63
+            to += 4
+
+
+@njit(cache=True, nogil=True)
+def _hex(block, at):  # type: ignore[no-untyped-def]
+    """The number that four hexadecimal digits write."""
+    code = 0
+    for place in range(4):
+        byte = block[at + place]
+        code = code << 4 | (byte - 48 if byte < 58 else (byte | 32) - 87)
+    return code
+
+
+@njit(cache=True, nogil=True)
+def find_end(block, at, size):  # type: ignore[no-untyped-def]
+    """Where the next quote, backslash or control character stands; the size where none does.
+
+    Many bytes are looked at at once, by numbers without a sign, which compilers make one instruction of.
+    """
+    here, end, step, many = np.uint64(at), np.uint64(size), np.uint64(1), np.uint64(STRIDE)
+    while here + many <= end:
+        met = np.uint8(0)
+        for ahead in range(STRIDE):
+            byte = block[here + np.uint64(ahead)]
+            met |= np.uint8(byte == 34) | np.uint8(byte == 92) | np.uint8(byte < 32)
+        if met:
+            break
+        here += many
+    while here < end:
+        byte = block[here]
+        if byte == 34 or byte == 92 or byte < 32:
+            break
+        here += step
+    return np.int64(here)
+
+
+@njit(cache=True, nogil=True)
+def is_escape(block, at, size):  # type: ignore[no-untyped-def]
+    """Bytes of the JSON escape that begins here, of both for a pair of surrogates; 0 where it is none."""
+    if at + 1 >= size:
+        return 0
+    letter = block[at + 1]
+    if letter != 117:
+        known = letter == 34 or letter == 92 or letter == 47
+        known = known or letter == 98 or letter == 102 or letter == 110 or letter == 114 or letter == 116
+        return 2 if known else 0
+    if not _are_hex(block, at + 2, size):
+        return 0
+    if (block[at + 2] | 32) != 100 or block[at + 3] < 56:
+        return 6  # not D8 to DF
+    if (block[at + 3] | 32) >= 99 and block[at + 3] > 57:
+        return 0  # the second half of a pair alone
+    if at + 12 > size or block[at + 6] != 92 or block[at + 7] != 117 or not _are_hex(block, at + 8, size):
+        return 0
+    second = (block[at + 8] | 32) == 100 and (block[at + 9] | 32) >= 99 and block[at + 9] > 57
+    return 12 if second else 0
+
+
+@njit(cache=True, nogil=True)
+def _are_hex(block, at, size):  # type: ignore[no-untyped-def]
+    if at + 4 > size:
+        return False
+    for place in range(at, at + 4):
+        byte = block[place]
+        if not (48 <= byte <= 57 or 97 <= (byte | 32) <= 102):
+            return False
+    return True
