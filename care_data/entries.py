@@ -33,6 +33,7 @@ class File:
     renew: str | None = None
     literals: list[str] = field(default_factory=list)
     optional: bool = False
+    mirrors: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def build_entry(path: Path, data: dict[str, Any]) -> Entry:
     where = place_of(path)
     require("corpus", data, where)
     language = data.get("language", "zh")
-    files = {name: _file(name, spec, data["from"], where) for name, spec in data["files"].items()}
+    files = {name: _file(name, spec, data, where) for name, spec in data["files"].items()}
     specs = {name: _resolve_like(name, data["outputs"], where) for name in data["outputs"]}
     outputs = {name: _output(name, spec, files, language, where) for name, spec in specs.items()}
     _refuse_leaks(outputs, where)
@@ -140,9 +141,10 @@ def build_entry(path: Path, data: dict[str, Any]) -> Entry:
     )
 
 
-def _file(name: str, spec: dict[str, Any], source: str, where: str) -> File:
-    rest = {key: value for key, value in spec.items() if key != "from"}
-    file = File(name=name, source=spec.get("from", source), **rest)
+def _file(name: str, spec: dict[str, Any], data: dict[str, Any], where: str) -> File:
+    rest = {key: value for key, value in spec.items() if key not in ("from", "mirrors")}
+    mirrors = spec.get("mirrors", [] if "from" in spec else data.get("mirrors", []))  # they mirror the entry's source
+    file = File(name=name, source=spec.get("from", data["from"]), mirrors=mirrors, **rest)
     place = f"files.{name}"
     tables = [file.sections, *file.parts.values()]
     for regex in [file.start or "", *(regex for table in tables for regex in table.values())]:
@@ -181,7 +183,7 @@ def _output(name: str, spec: dict[str, Any], files: dict[str, File], language: s
         shapes = "document, pair, dialogue, preference, choice"
         raise CareError(f"{place} has no shape", where=where, fix=f"Shapes are: {shapes}.")
     _check_patterns(place, spec, where)
-    _check_fields(place, spec, record_format, where)
+    check_fields(place, spec, record_format, where)
     joins = [_join(key, table) for key, table in spec.get("join", {}).items()]
     rows = spec.get("rows") or (next(iter(files)) if len(files) == 1 else None)
     for used, key in [(rows, "rows"), *((join.file, f"join.{join.name}.file") for join in joins)]:
@@ -224,7 +226,7 @@ def _check_patterns(place: str, spec: dict[str, Any], where: str) -> None:
             raise CareError(problem, where=where, fix="Rust's regex is used: no look-around.") from error
 
 
-def _check_fields(place: str, spec: dict[str, Any], record_format: str, where: str) -> None:
+def check_fields(place: str, spec: dict[str, Any], record_format: str, where: str) -> None:
     """CareError for a field the records would not hold, and for turns whose speakers no role is given."""
     made = {"history", "options", "output" if record_format == "rw" else "", "input" if _is_dialogue(spec) else ""}
     known = [name for name in text_columns(record_format, ("system",)) if name not in made]

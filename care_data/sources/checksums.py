@@ -15,20 +15,29 @@ CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Received:
-    """A file as it lies on disk: size, sha256, and its git blob id where somebody had to know it."""
+    """A file as it lies on disk: size, sha256, and its git blob id where somebody had to know it.
+
+    stated: it is what the place that served it says it is, by a checksum of its own beside the bytes.
+    """
 
     bytes: int
     sha256: str
     git: str = ""
+    stated: bool = False
 
 
 @dataclass(frozen=True)
 class Pin:
-    """The checksums an entry gives for one upstream path; all empty where it gives none."""
+    """The checksums that an entry, or the place itself, gives for one upstream path; all empty where it gives none.
+
+    git: the id that git has for the path: of the file, or of the Git LFS pointer that stands for it. by: whose word it
+    is, "pinned" or "stated".
+    """
 
     sha256: str = ""
     git: str = ""
     bytes: int | None = None
+    by: str = "pinned"
 
     def __bool__(self) -> bool:
         return bool(self.sha256 or self.git)
@@ -40,10 +49,10 @@ class Pin:
     def differs(self, file: Received) -> str:
         """Both sides of the first checksum that does not hold, worded for an error."""
         if self.sha256 not in ("", file.sha256):
-            return f"sha256 is {file.sha256}, pinned is {self.sha256} ({file.bytes} bytes)"
+            return f"sha256 is {file.sha256}, {self.by} is {self.sha256} ({file.bytes} bytes)"
         if self.git not in ("", file.git):
-            return f"git blob id is {file.git}, pinned is {self.git} ({file.bytes} bytes)"
-        return f"it has {file.bytes} bytes, pinned are {self.bytes} (sha256 is {file.sha256})"
+            return f"git blob id is {file.git}, {self.by} is {self.git} ({file.bytes} bytes)"
+        return f"it has {file.bytes} bytes, {self.by} are {self.bytes} (sha256 is {file.sha256})"
 
 
 def parse_pin(checksums: Mapping[str, Mapping[str, Any]], path: str) -> Pin:
@@ -65,9 +74,20 @@ def measure(path: Path, pin: Pin, sha256: str = "") -> Received:
     size = path.stat().st_size
     if not sha256:
         sha256 = digest(path, hashlib.sha256())
+    if not pin.git or pin.git == blob_id(write_pointer(sha256, size)):
+        return Received(size, sha256, pin.git)
     # A git blob id begins with the size, which a stream knows only at its end: so it is a second look at the file.
-    git = digest(path, hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)) if pin.git else ""
-    return Received(size, sha256, git)
+    return Received(size, sha256, digest(path, hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)))
+
+
+def write_pointer(sha256: str, size: int) -> bytes:
+    """The Git LFS pointer that stands for a file (git-lfs, docs/spec.md)."""
+    return f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n".encode()
+
+
+def blob_id(content: bytes) -> str:
+    """The id that git gives to a file's content."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 def digest(path: Path, state: "hashlib._Hash") -> str:

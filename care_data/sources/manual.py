@@ -4,24 +4,19 @@ from pathlib import Path
 
 from care_data.errors import CareError, Exit
 from care_data.sources.checksums import Pin, Received, measure
-from care_data.sources.partials import Partial
+from care_data.sources.partials import BAD, Partial
 from care_data.sources.places import Place, match_paths, shown
 from care_data.sources.replies import Absent
 from care_data.sources.session import Session
 
-# Where a person finds the place of each scheme. For some of these only the address is known yet, not how to fetch.
-ADDRESSES = {
-    "manual": "https://{}",
-    "web": "https://{}",
-    "drive": "https://drive.google.com/open?id={}",
-    "modelscope": "https://modelscope.cn/datasets/{}",
-}
+ADDRESSES = {"manual": "https://{}"}  # where a person finds the place of each scheme
 
 
 def find_in_raw(raw: Path, place: Place, pattern: str, session: Session) -> list[str]:
     """The paths a pattern names among the files somebody put into the raw folder."""
     folder = raw / place.folder
-    return match_paths(pattern, [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()])
+    paths = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    return match_paths(pattern, [path for path in paths if not BAD.search(path)])
 
 
 def refuse_file(raw: Path, place: Place, path: str, part: Partial, pin: Pin, session: Session) -> Received:

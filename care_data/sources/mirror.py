@@ -12,11 +12,12 @@ from urllib.parse import quote
 
 from care_data.errors import CareError, Exit
 from care_data.sources.checksums import CHUNK, Pin, Received, measure
-from care_data.sources.partials import Partial
+from care_data.sources.impostors import HEAD, refuse_impostor
+from care_data.sources.partials import BAD, Partial
 from care_data.sources.places import Place, match_paths, shown
 from care_data.sources.replies import Absent
 from care_data.sources.session import Session
-from care_data.sources.transfer import HEAD, download, refuse_impostor
+from care_data.sources.transfer import download
 
 SHORTEST_PIN = 4  # digits, as git has it
 PREFIXES = (12, 8, 7)  # how pins are usually cut; a web server cannot be asked for a list
@@ -34,6 +35,14 @@ def is_url(mirror: str) -> bool:
     return bool(separator)
 
 
+def open_folder(mirror: str) -> Path:
+    """The mirror's folder. Raises CareError where there is none."""
+    root = Path(mirror).expanduser().resolve()
+    if not root.is_dir():
+        raise CareError(f"the mirror {shown(mirror)} is not a folder", fix="Look at the path given to --mirror.")
+    return root
+
+
 def find_in_folder(root: Path, place: Place, pattern: str, session: Session) -> list[str]:
     """The paths a pattern names in the first folder of the place that has any."""
     for folder in _folders(root, place):
@@ -42,15 +51,23 @@ def find_in_folder(root: Path, place: Place, pattern: str, session: Session) -> 
     return []
 
 
-def copy_from_folder(root: Path, place: Place, path: str, part: Partial, pin: Pin, session: Session) -> Received:
-    """One file of the mirror, copied and hashed. Raises Absent where no folder of the place has it."""
+def locate(root: Path, place: Place, path: str) -> Path | None:
+    """The mirror's file of an upstream path, in the first folder of the place that has it."""
     for folder in _folders(root, place):
         if os.path.lexists(folder / path):
             source = _inside(root, folder / path)
             if not source.is_file():
                 raise CareError(f"{shown(str(folder / path))} is not a regular file", fix="Remove it from the mirror.")
-            return _copy(source, path, part, pin, session)
-    raise Absent(f"{shown(path)} is not in the mirror {shown(str(root))}")
+            return source
+    return None
+
+
+def copy_from_folder(root: Path, place: Place, path: str, part: Partial, pin: Pin, session: Session) -> Received:
+    """One file of the mirror, copied and hashed. Raises Absent where no folder of the place has it."""
+    source = locate(root, place, path)
+    if source is None:
+        raise Absent(f"{shown(path)} is not in the mirror {shown(str(root))}")
+    return _copy(source, path, part, pin, session)
 
 
 def find_at_address(base: str, place: Place, pattern: str, session: Session) -> list[str]:
@@ -95,7 +112,7 @@ def _walk(root: Path, folder: Path) -> Iterator[str]:
             folders.clear()
             continue
         seen.add(real)
-        for name in files:
+        for name in (name for name in files if not BAD.search(name)):
             yield Path(here, name).relative_to(folder).as_posix()
 
 
@@ -121,6 +138,7 @@ def _copy(source: Path, path: str, part: Partial, pin: Pin, session: Session) ->
     """The file's bytes in `part`. A copy, not a link: what is in the raw folder must not change with the mirror."""
     part.drop()
     state, size, there = hashlib.sha256(), source.stat().st_size, 0
+    part.require(size)
     with source.open("rb") as file:
         refuse_impostor(file.read(HEAD), path, shown(str(source)))
         file.seek(0)

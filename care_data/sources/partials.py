@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,13 +16,16 @@ from care_data.store import flush, write_json
 
 FOLDER = ".partial"  # below the raw folder: one file system, so the rename is atomic; never part of a mirror
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+MARGIN = 16 << 20  # bytes of the disk that are left to others
+BAD = re.compile(r"\.bad-[0-9a-f]{8}$")  # how the name of a file ends that is not what it should be
+LONGEST = 255 - len(".bad-01234567")  # bytes of the name before it
 
 
 class Partial:
-    """One file on its way. `path` is its .part, `state` (a .part.json) says what its first bytes belong to."""
+    """One file on its way to `target`. `path` is its .part, `state` (a .part.json) says whose its first bytes are."""
 
-    def __init__(self, path: Path, descriptor: int) -> None:
-        self.path, self.state = path, path.with_name(path.name + ".json")
+    def __init__(self, path: Path, target: Path, descriptor: int) -> None:
+        self.path, self.target, self.state = path, target, path.with_name(path.name + ".json")
         self._descriptor = descriptor
 
     @property
@@ -64,6 +68,37 @@ class Partial:
         """Note what the bytes to come belong to: before the first of them, or a kill leaves bytes of unknown origin."""
         write_json(self.state, state)
 
+    def require(self, size: int) -> None:
+        """Raise CareError (8) if the disk has no room for a file of `size` bytes, whose first are there."""
+        disk, wanted = os.fstatvfs(self._descriptor), max(0, size - self.held)
+        free = disk.f_bavail * disk.f_frsize
+        if free < wanted + MARGIN:
+            raise CareError(
+                f"the disk has {free} bytes free, and {self.target.name} needs {wanted} and {MARGIN} to spare",
+                fix="Free some space, or choose another folder with --to, then run again.",
+                code=Exit.LIMIT,
+                fatal=True,
+            )
+
+    def quarantine(self, sha256: str) -> str:
+        """Put bytes that are not what they should be beside the target, under a name that no data has; that name."""
+        name = self.target.name
+        while len(name.encode()) > LONGEST:
+            name = name[:-1]
+        aside = self.target.with_name(f"{name}.bad-{sha256[:8]}")
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        self.state.unlink(missing_ok=True)
+        os.replace(self.path, aside)
+        before, self._descriptor = self._descriptor, _lock(self.path)  # what comes next is a new file
+        os.close(before)
+        return aside.name
+
+    def release(self) -> None:
+        """Let others have it. A partial without bytes is removed."""
+        if _is_at(self.path, self._descriptor) and not self.held:
+            self.path.unlink(missing_ok=True)
+        os.close(self._descriptor)
+
     def keep(self, target: Path) -> None:
         """Make the bytes durable and give them their final name."""
         os.fsync(self._descriptor)
@@ -73,18 +108,21 @@ class Partial:
         flush(target.parent)
 
 
+def partial_path(raw: Path, local: str) -> Path:
+    """Where the bytes of `<raw>/<local>` are until it is whole."""
+    # Upstream names may be as long as a file name can be, so the partial is named by their hash.
+    return raw / FOLDER / (hashlib.sha256(local.encode()).hexdigest()[:32] + ".part")
+
+
 @contextmanager
 def hold(raw: Path, local: str) -> Iterator[Partial]:
     """The partial file of `<raw>/<local>`, ours alone: a second process that wants it waits here until we are done."""
-    # Upstream names may be as long as a file name can be, so the partial is named by their hash.
-    path = raw / FOLDER / (hashlib.sha256(local.encode()).hexdigest()[:32] + ".part")
-    descriptor = _lock(path)
+    path = partial_path(raw, local)
+    part = Partial(path, raw / local, _lock(path))
     try:
-        yield Partial(path, descriptor)
+        yield part
     finally:
-        if _is_at(path, descriptor) and not os.fstat(descriptor).st_size:
-            path.unlink(missing_ok=True)
-        os.close(descriptor)
+        part.release()
 
 
 def sweep(raw: Path) -> None:

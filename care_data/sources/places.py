@@ -27,6 +27,10 @@ class Place:
         """The folder of the place below a raw folder: `<scheme>/<name>[@<pin>]`."""
         return f"{self.plain}@{self.pin}" if self.pin else self.plain
 
+    def at(self, path: str) -> str:
+        """Where a file of the place lies below a raw folder."""
+        return f"{self.folder}/{path}"
+
 
 def parse_source(source: str) -> Place:
     """The place a `from` names. Raises CareError for a source without a scheme, or one that leaves its folder."""
@@ -100,6 +104,14 @@ def match_paths(pattern: str, paths: list[str]) -> list[str]:
         return [pattern] if pattern in paths else []
     found = re.compile("".join(_translate(pattern.split("/"))))
     return sorted(path for path in paths if found.fullmatch(path))
+
+
+def match_listed(pattern: str, paths: list[str]) -> list[str]:
+    """The paths a pattern names among those a host lists. Raises CareError (4) where one leaves its folder."""
+    for path in paths:
+        if path.startswith("/") or ".." in path.split("/"):
+            check_path(path)
+    return match_paths(pattern, paths)
 
 
 def _translate(parts: list[str]) -> list[str]:

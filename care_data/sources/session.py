@@ -1,24 +1,27 @@
 """A conversation with hosts: redirects, limits, retries, and what a refusal means. Every request passes here."""
 
 import json
-import queue
 import random
 import threading
-import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from care_data.errors import CareError, Exit
-from care_data.sources.places import shown
+from care_data.sources.addresses import leads_home
+from care_data.sources.checksums import Pin
+from care_data.sources.connections import open_client, send
+from care_data.sources.hosts import Hosts
+from care_data.sources.impostors import HEAD, refuse_impostor
+from care_data.sources.limits import Limits, Pace
 from care_data.sources.replies import (
     MIRROR,
     REDIRECTS,
     Passing,
     address,
     cause,
-    is_certificate,
     judge,
     parse_url,
     redirect,
@@ -28,47 +31,20 @@ from care_data.sources.replies import (
 if TYPE_CHECKING:
     import httpx2
 
+__all__ = ["Limits", "Pace", "Session"]
+
 Result = TypeVar("Result")
+AT_ONCE = 4  # answers of one host that are read at the same time, whatever the number of files and corpora
 
-
-@dataclass(frozen=True)
-class Limits:
-    """How patient a conversation is. Seconds, bytes, and bytes per second."""
-
-    connect: float = 8.0  # name lookup, connection and handshake, all addresses of the host together
-    head: float = 30.0  # status and headers
-    stall: float = 30.0  # between two pieces of a body
-    window: float = 60.0  # a body is slower than `floor` for this long: it is given up
-    floor: int = 1024
-    tries: int = 5  # failures in a row with less than `gain` bytes won between them
-    gain: int = 1 << 20
-    blind_tries: int = 2  # the same, where the host never said a word: so a dead network is told in 20 s
-    pause: float = 1.0  # before the second try; doubles
-    longest_pause: float = 60.0  # whatever Retry-After asks for
-    hops: int = 10
-    answer: int = 64 << 20  # of a listing
-
-
-class Pace:
-    """A body's speed. `add` raises Passing when a whole window was slower than the floor."""
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits, self._since, self._got = limits, time.monotonic(), 0
-
-    def add(self, size: int) -> None:
-        """Count bytes that just came."""
-        self._got += size
-        passed = time.monotonic() - self._since
-        if passed >= self._limits.window:
-            if self._got < self._limits.floor * passed:
-                raise Passing(f"the host sends fewer than {self._limits.floor} bytes a second")
-            self._since, self._got = time.monotonic(), 0
+_gates: defaultdict[str, threading.BoundedSemaphore] = defaultdict(lambda: threading.BoundedSemaphore(AT_ONCE))
 
 
 class Session:
     """One fetch's conversation. progress: called with upstream path, bytes there, bytes in all if known.
 
-    token: the Hub's; each source says whether a request may carry it, and no other host ever sees it.
+    token: the Hub's; each source says whether a request may carry it, and no other host ever sees it. crawl: the user
+    may crawl the sites asked for. stop: once set, whatever is under way ends with CareError (130). stated: what
+    listings say of files, by the path below the raw folder. notes: a folder for what a later fetch goes on from.
     """
 
     def __init__(
@@ -76,66 +52,96 @@ class Session:
         progress: Callable[[str, int, int | None], None] | None = None,
         token: str | None = None,
         limits: Limits | None = None,
+        *,
+        hosts: Hosts | None = None,
+        crawl: bool = False,
+        stop: threading.Event | None = None,
+        notes: Path | None = None,
     ) -> None:
-        self.progress = progress or (lambda path, there, total: None)
-        self.token, self.limits = token, limits or Limits()
+        self.token, self.limits, self.hosts, self.crawl = token, limits or Limits(), hosts or Hosts(), crawl
+        self.stop, self.notes = stop or threading.Event(), notes
+        self.stated: dict[str, Pin] = {}
+        self._progress = progress
         self._client: httpx2.Client | None = None
         self._listings: dict[str, tuple[Any, str]] = {}
+        self._homes: dict[str, bool] = {}
+        self._lock, self._reading = threading.Lock(), threading.Lock()
 
     def close(self) -> None:
         """Let go of all connections."""
         if self._client is not None:
             self._client.close()
 
+    def progress(self, path: str, there: int, total: int | None) -> None:
+        """Tell how far a file is, one caller at a time. Raises CareError (130) once all is to stop."""
+        if self.stop.is_set():
+            raise stopped()
+        if self._progress is not None:
+            with self._lock:
+                self._progress(path, there, total)
+
     @contextmanager
     def open(
-        self, url: str, headers: dict[str, str] | None = None, token: str | None = None
+        self,
+        url: str,
+        headers: dict[str, str] | None = None,
+        token: str | None = None,
+        *,
+        content: bytes | None = None,
+        private: dict[str, str] | None = None,
+        watch: Callable[["httpx2.Headers"], None] | None = None,
     ) -> Iterator["httpx2.Response"]:
-        """The response to GET, its body still unread: status 200, 206 or 416 and nothing else.
+        """The response, its body still unread: status 200, 206 or 416 and nothing else.
 
+        content: makes it a POST, which only a 307 or 308 may send elsewhere. private: headers that no other host gets
+        to see, as `token` is. watch: called with the headers of each answer of the host asked first, redirects too.
         Raises Passing for trouble worth another try, Absent for 404 and 410, CareError otherwise.
         """
         import httpx2
 
-        target, carried = parse_url(url), token
+        first = target = parse_url(url)
+        secrets = {**(private or {}), **({"Authorization": f"Bearer {token}"} if token else {})}
         for _ in range(self.limits.hops + 1):
-            secret = {"Authorization": f"Bearer {carried}"} if carried else {}
-            response = self._send(str(target), {"Accept-Encoding": "identity", **(headers or {}), **secret})
-            try:
-                if response.status_code not in REDIRECTS:
-                    judge(response, target)
-                    yield response
-                    return
-                onward = redirect(target, response.headers.get("location", ""))
-            except httpx2.RequestError as error:
-                raise Passing(f"the connection broke: {cause(error)}") from error
-            finally:
-                response.close()
-            if (onward.scheme, onward.host, onward.port) != (target.scheme, target.host, target.port):
-                carried = None
+            with _gates[target.host]:
+                response = self._send(target, {**(headers or {}), **secrets}, content)
+                try:
+                    if watch is not None and _origin(target) == _origin(first):
+                        watch(response.headers)
+                    if response.status_code not in REDIRECTS:
+                        judge(response, first, target)
+                        yield response
+                        return
+                    if content is not None and response.status_code not in {307, 308}:
+                        raise refuse(target, f"it answers a question with a redirect ({response.status_code})", first)
+                    onward = self._follow(first, target, response.headers.get("location", ""))
+                except httpx2.RequestError as error:
+                    raise Passing(f"the connection broke: {cause(error)}") from error
+                finally:
+                    response.close()
+            if _origin(onward) != _origin(target):
+                secrets = {}
             target = onward
-        raise refuse(target, f"more than {self.limits.hops} redirects")
+        raise refuse(target, f"more than {self.limits.hops} redirects", first)
+
+    def _follow(self, first: "httpx2.URL", target: "httpx2.URL", location: str) -> "httpx2.URL":
+        return redirect(target, location, self.leads_home, first=first)
+
+    def leads_home(self, name: str) -> bool:
+        """Whether a host is of the local network, by its name or by the addresses it stands for. Asked once each."""
+        if name not in self._homes:
+            self._homes[name] = leads_home(name, self.limits.connect)
+        return self._homes[name]
 
     def read_json(self, url: str, token: str | None = None) -> tuple[Any, str]:
         """The JSON a host answers with, and the address of the next page ("" at the last). Asked once a session."""
-        if url in self._listings:
+        with self._reading:
+            if url not in self._listings:
+                self._listings[url] = self._read(url, {}, token, None)
             return self._listings[url]
 
-        def read() -> tuple[Any, str]:
-            with self.open(url, token=token) as response:
-                body, pace = bytearray(), Pace(self.limits)
-                for chunk in response.iter_bytes():
-                    body += chunk
-                    pace.add(len(chunk))
-                    if len(body) > self.limits.answer:
-                        raise CareError(f"{address(url)}: the listing is longer than {self.limits.answer} bytes")
-                return json.loads(body), response.links.get("next", {}).get("url", "")
-
-        try:
-            self._listings[url] = self.persist(url, read, lambda: 0)
-        except ValueError as error:
-            raise CareError(f"{address(url)} does not answer with JSON", fix=MIRROR, code=Exit.NETWORK) from error
-        return self._listings[url]
+    def post_json(self, url: str, question: Any, headers: dict[str, str]) -> Any:
+        """The JSON a host answers a question with, which is JSON too."""
+        return self._read(url, headers, None, json.dumps(question).encode())[0]
 
     def persist(self, url: str, work: Callable[[], Result], held: Callable[[], int]) -> Result:
         """The result of `work`, tried again while its trouble is passing. held: bytes won so far, for the counting."""
@@ -154,77 +160,47 @@ class Session:
                     raise CareError(f"{address(url)}: {trouble.cause}{there}", fix=fix, code=Exit.NETWORK) from trouble
                 pause = limits.pause * 2 ** (failures - 1) if trouble.wait is None else trouble.wait
                 jitter = 0.0 if trouble.wait == 0 else random.uniform(0, limits.pause / 2)  # noqa: S311
-                time.sleep(min(pause, limits.longest_pause) + jitter)
+                self.wait(min(pause, limits.longest_pause) + jitter)
 
-    def _send(self, url: str, headers: dict[str, str]) -> "httpx2.Response":
-        """The head of the response, within the limits whatever is slow.
+    def wait(self, seconds: float) -> None:
+        """Let time pass. Raises CareError (130) once all is to stop."""
+        if self.stop.wait(seconds):
+            raise stopped()
 
-        A timeout of the client holds for one address, or for one byte; a name lookup has none. So the request runs in a
-        thread of its own, which is left behind when the time is up.
-        """
-        import httpx2
+    def _read(self, url: str, headers: dict[str, str], token: str | None, content: bytes | None) -> tuple[Any, str]:
+        """A short JSON answer and the address of the page that follows it."""
 
-        client, answers = self._open_client(), queue.SimpleQueue["httpx2.Response | Exception"]()
-        connected, given_up = threading.Event(), threading.Event()
+        def read() -> tuple[Any, str]:
+            with self.open(url, headers, token, content=content) as response:
+                body, pace = bytearray(), Pace(self.limits)
+                for chunk in response.iter_bytes():
+                    body += chunk
+                    pace.add(len(chunk))
+                    if len(body) > self.limits.answer:
+                        raise CareError(f"{address(url)}: the answer is longer than {self.limits.answer} bytes")
+                refuse_impostor(bytes(body[:HEAD]), "", address(url), response.headers.get("content-type", ""))
+                return json.loads(body), response.links.get("next", {}).get("url", "")
 
-        def trace(event: str, info: dict[str, Any]) -> None:
-            if event.endswith("send_request_headers.started"):
-                connected.set()
-
-        def send() -> None:
-            try:
-                request = client.build_request("GET", url, headers=headers, extensions={"trace": trace})
-                response = client.send(request, stream=True)
-            except Exception as error:  # handed over, not swallowed
-                answers.put(error)
-            else:
-                answers.put(response)
-                if given_up.is_set():
-                    _close_late(answers)
-            connected.set()
-
-        threading.Thread(target=send, daemon=True).start()
         try:
-            if not connected.wait(self.limits.connect):
-                raise Passing(f"no connection within {self.limits.connect:g} s", heard=False)
-            answer = answers.get(timeout=self.limits.head)
-        except (Passing, queue.Empty, KeyboardInterrupt) as error:
-            given_up.set()
-            _close_late(answers)
-            if not isinstance(error, queue.Empty):
-                raise
-            raise Passing(f"no answer within {self.limits.head:g} s", heard=False) from None
-        if isinstance(answer, httpx2.RequestError):
-            if is_certificate(answer):
-                raise refuse(httpx2.URL(url), f"its certificate is not trusted ({cause(answer)})") from answer
-            if isinstance(answer, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.ProxyError):
-                raise Passing(f"no connection ({cause(answer)})", heard=False) from answer
-            silent = isinstance(answer, httpx2.TimeoutException)
-            raise Passing(f"no answer ({cause(answer)})", heard=not silent) from answer
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+            return self.persist(url, read, lambda: 0)
+        except (ValueError, RecursionError) as error:
+            raise CareError(f"{address(url)} does not answer with JSON", fix=MIRROR, code=Exit.NETWORK) from error
 
-    def _open_client(self) -> "httpx2.Client":
-        """The client, made when the first request needs one."""
-        if self._client is None:
-            import httpx2
-
-            timeout = httpx2.Timeout(self.limits.stall, connect=self.limits.connect)
-            try:
-                self._client = httpx2.Client(timeout=timeout, headers={"User-Agent": "care-data"})
-            except (ValueError, httpx2.InvalidURL) as error:
-                raise CareError(
-                    f"no connection can be set up: {shown(str(error))}",
-                    fix="Look at the proxy settings (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY).",
-                    code=Exit.NETWORK,
-                ) from error
-        return self._client
+    def _send(self, url: "httpx2.URL", headers: dict[str, str], content: bytes | None) -> "httpx2.Response":
+        """One request's response, from the client that is made when the first request needs one."""
+        with self._lock:
+            if self._client is None:
+                self._client = open_client(self.limits)
+        method = "GET" if content is None else "POST"
+        headers = {"Accept-Encoding": "identity", **headers}
+        request = self._client.build_request(method, url, headers=headers, content=content)
+        return send(self._client, request, self.limits)
 
 
-def _close_late(answers: "queue.SimpleQueue[httpx2.Response | Exception]") -> None:
-    """Close a response that came when nobody waited any more. Called from both sides, so that one of them finds it."""
-    with suppress(queue.Empty):
-        answer = answers.get_nowait()
-        if not isinstance(answer, Exception):
-            answer.close()
+def _origin(url: "httpx2.URL") -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
+
+
+def stopped() -> CareError:
+    """The error of work that ends because all is to end."""
+    return CareError("stopped", fix="Run again to go on: what came so far is kept.", code=Exit.INTERRUPTED)

@@ -2,21 +2,46 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from care_data.errors import CareError, Exit
 from care_data.sources.checksums import CHUNK, Pin, Received, measure
+from care_data.sources.impostors import HEAD, refuse_impostor
+from care_data.sources.limits import Pace
 from care_data.sources.partials import Partial
-from care_data.sources.replies import Passing, address
-from care_data.sources.session import Pace, Session
+from care_data.sources.places import shown
+from care_data.sources.replies import Passing, address, naming
+from care_data.sources.session import Session
 
 if TYPE_CHECKING:
     import httpx2
 
-HEAD = 1024  # bytes looked at to tell a page or a pointer from data; a pointer is never longer
-BY_HAND = "Fetch it by hand and use --mirror FOLDER."
 CHANGED = "Upstream or the connection changed it: compare, then correct [checksums] or use another mirror."
+STATED = "The bytes changed on their way: run again, or use another mirror."
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a file is downloaded from. path: its upstream path, for people and for the suffix.
+
+    token, private: for that host alone. key: names the bytes where the address changes with every request; else the
+    address does. read: what the host states of the file in the headers of its answers.
+    """
+
+    url: str
+    path: str
+    token: str | None = None
+    private: Mapping[str, str] = field(default_factory=dict)
+    key: str = ""
+    stated: Pin = field(default_factory=Pin)
+    read: Callable[["httpx2.Headers"], Pin] | None = None
+
+    @property
+    def name(self) -> str:
+        """What the partial file's state calls it."""
+        return self.key or self.url
 
 
 @dataclass(frozen=True)
@@ -25,6 +50,7 @@ class _Taken:
 
     sha256: str
     resumed: bool
+    stated: Pin
 
 
 def download(
@@ -32,47 +58,58 @@ def download(
 ) -> Received:
     """The file at `url`, whole in `part`. path: its upstream path, for people and for the suffix.
 
-    tolerant: a checksum that does not hold is the caller's affair (a mirror's cut sample). Else such a file is fetched
-    once more from the start if it was pieced together, and raises CareError (4) if the bytes are what the host has.
+    tolerant: a checksum that does not hold is the caller's affair (a mirror's cut sample).
     """
+    return take(session, Source(url, path, token), part, pin, tolerant=tolerant)
+
+
+def take(session: Session, source: Source, part: Partial, pin: Pin, *, tolerant: bool = False) -> Received:
+    """The file of a source, whole in `part`, and what the pin says; without a pin, what the host states.
+
+    A file that is not is fetched once more from the start if it was pieced together. If the bytes are what the host
+    has, they are put aside, and CareError (4) shows both checksums. Every error names the path.
+    """
+    with naming(source.path, source.url):
+        return _take_whole(session, source, part, pin, tolerant)
+
+
+def _take_whole(session: Session, source: Source, part: Partial, pin: Pin, tolerant: bool) -> Received:
     bound = Pin() if tolerant else pin
-
-    def take() -> _Taken:
-        return _take(session, url, path, part, bound, token)
-
+    part.require(bound.bytes or 0)
     for again in (True, False):
-        taken = session.persist(url, take, lambda: part.held)
-        file = measure(part.path, pin, taken.sha256)
-        if bound.holds(file):
-            return file
-        part.drop()
+        taken = session.persist(source.url, lambda: _take(session, source, part, bound), lambda: part.held)
+        stated, file = taken.stated, measure(part.path, pin, taken.sha256)
+        seen = file if stated.git in ("", file.git) else measure(part.path, stated, taken.sha256)
+        agrees = bool(stated) and stated.holds(seen)
+        if bound.holds(file) and (bound or agrees or not stated):
+            return replace(file, stated=agrees)
         if not (taken.resumed and again):
             break
+        part.drop()
+    wrong = bound.differs(file) if bound else stated.differs(seen)
     raise CareError(
-        f"{address(url)} is not what was pinned: {pin.differs(file)}; nothing was kept",
-        fix=CHANGED,
+        f"{address(source.url)} is not what was {(bound or stated).by}: {wrong}; kept aside as"
+        f" {shown(part.quarantine(file.sha256))}",
+        fix=CHANGED if bound else STATED,
         code=Exit.INTEGRITY,
     )
 
 
-def refuse_impostor(head: bytes, path: str, where: str, kind: str = "") -> None:
-    """Raise CareError (5) if a file begins like a web page or a Git LFS pointer and should not. kind: Content-Type."""
-    start = head[:HEAD].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    page = kind.partition(";")[0].strip().lower() == "text/html" or start.startswith((b"<!doctype html", b"<html"))
-    if page and not path.lower().endswith((".html", ".htm", ".xhtml")):
-        finding = "is a web page, not the file: a login, a quota notice or a network's own page"
-    elif start.startswith(b"version https://git-lfs.github.com/spec/") and len(head) < HEAD:
-        finding = "is a Git LFS pointer, not the file it points to"
-    else:
-        return
-    raise CareError(f"{where} {finding}; nothing was kept", fix=BY_HAND, code=Exit.MANUAL)
-
-
-def _take(session: Session, url: str, path: str, part: Partial, pin: Pin, token: str | None) -> _Taken:
+def _take(session: Session, source: Source, part: Partial, pin: Pin) -> _Taken:
     """One request: the body from where the partial ends, to the end. Raises Passing where another may go on."""
     state = part.read_state() if part.held else {}
-    at, headers = _resume(part, state, url)
-    with session.open(url, headers, token) as response:
+    at, headers = _resume(part, state, source.name)
+    stated = source.stated
+
+    def watch(answer: "httpx2.Headers") -> None:
+        nonlocal stated
+        told = source.read(answer) if source.read is not None else Pin()
+        if told and (told.sha256, told.git) != (stated.sha256, stated.git):  # else the one before may know the size
+            stated = told
+
+    opened = session.open(source.url, headers, source.token, private=dict(source.private), watch=watch)
+    with opened as response:
+        bound = pin or stated
         if response.status_code == 416:
             part.drop()
             raise Passing(f"the host has nothing from byte {at} on", wait=0.0)
@@ -81,20 +118,22 @@ def _take(session: Session, url: str, path: str, part: Partial, pin: Pin, token:
             raise Passing("the host sent another part than was asked for", wait=0.0)
         if response.status_code == 200:
             at = 0
-        total = _total(response, at, url, pin)
+        total = _total(response, at, source.url, bound)
         if not at:
             part.drop()
+            part.require(total or bound.bytes or 0)
             encoded = response.headers.get("content-encoding", "identity") != "identity"
             validator = _validator(response)
             if validator and total is not None and not encoded:
-                part.write_state({"url": url, "validator": validator, "total": total})
-        return _Taken(_stream(session, response, path, part, pin, at, total, url), resumed=at > 0)
+                part.write_state({"url": source.name, "validator": validator, "total": total})
+        sha256 = _stream(session, response, source, part, bound, at, total)
+        return _Taken(sha256, resumed=at > 0, stated=stated)
 
 
-def _resume(part: Partial, state: dict[str, object], url: str) -> tuple[int, dict[str, str]]:
+def _resume(part: Partial, state: dict[str, object], name: str) -> tuple[int, dict[str, str]]:
     """Where to go on, and the headers that ask for it: only if the host can tell that the file is still the same."""
     validator, at = state.get("validator"), part.held
-    if not at or state.get("url") != url or not isinstance(validator, str):
+    if not at or state.get("url") != name or not isinstance(validator, str):
         return 0, {}
     return at, {"Range": f"bytes={at}-", "If-Range": validator}
 
@@ -129,23 +168,16 @@ def _total(response: "httpx2.Response", at: int, url: str, pin: Pin) -> int | No
 
 
 def _stream(
-    session: Session,
-    response: "httpx2.Response",
-    path: str,
-    part: Partial,
-    pin: Pin,
-    at: int,
-    total: int | None,
-    url: str,
+    session: Session, response: "httpx2.Response", source: Source, part: Partial, pin: Pin, at: int, total: int | None
 ) -> str:
-    """Write the body behind the `at` bytes there; the sha256 of the whole. Stops one byte past the pinned size."""
+    """Write the body behind the `at` bytes there; the sha256 of the whole. Stops one byte past the size that is due."""
     state = hashlib.sha256()
     with part.path.open("rb") as file:  # what is there is hashed as it is now, not as it was meant to be
         head = file.read(HEAD)
         file.seek(0)
         while chunk := file.read(CHUNK):
             state.update(chunk)
-    kind, where, looked = response.headers.get("content-type", ""), address(url), False
+    kind, where, looked = response.headers.get("content-type", ""), address(source.url), False
     pace, held = Pace(session.limits), at
     for chunk in response.iter_bytes():
         part.write(chunk)
@@ -153,19 +185,21 @@ def _stream(
         held += len(chunk)
         head += chunk[: HEAD - len(head)]
         if not looked and len(head) == HEAD:
-            _look(part, head, path, where, kind)
+            _look(part, head, source.path, where, kind)
             looked = True
         if looked and pin.bytes is not None and max(held, total or 0) > pin.bytes:
             part.drop()
             raise CareError(
-                f"{where} is longer than the {pin.bytes} bytes pinned; nothing was kept",
+                f"{where} is longer than the {pin.bytes} bytes {pin.by}; nothing was kept",
                 fix=CHANGED,
                 code=Exit.INTEGRITY,
             )
-        session.progress(path, held, total or pin.bytes)
+        session.progress(source.path, held, total or pin.bytes)
         pace.add(len(chunk))
     if not looked:
-        _look(part, head, path, where, kind)
+        _look(part, head, source.path, where, kind)
+    if held < (pin.bytes or 0) and not {"content-length", "transfer-encoding"} & response.headers.keys():
+        raise Passing(f"the body ends after {held} of {pin.bytes} bytes")
     return state.hexdigest()
 
 

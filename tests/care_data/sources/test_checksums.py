@@ -4,7 +4,7 @@ import subprocess
 import pytest
 
 from care_data.errors import CareError
-from care_data.sources.checksums import Pin, Received, measure, parse_pin
+from care_data.sources.checksums import Pin, Received, blob_id, measure, parse_pin, write_pointer
 
 SHA, GIT = "A" * 64, "b" * 40
 
@@ -50,3 +50,21 @@ def test_every_checksum_given_has_to_hold():
     assert Pin("a" * 64, "c" * 40).differs(file).startswith(f"git blob id is {GIT}, pinned is {'c' * 40}")
     assert Pin("a" * 64, "", 8).differs(file).startswith("it has 7 bytes, pinned are 8")
     assert not any(pin.holds(file) for pin in (Pin("b" * 64, GIT, 7), Pin("a" * 64, "c" * 40), Pin("a" * 64, "", 8)))
+
+
+def test_the_pin_of_a_pointer_is_kept_by_the_file_it_stands_for(tmp_path):
+    file = tmp_path / "f"
+    file.write_bytes(b"large" * 99)
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize 495\n".encode()
+    assert write_pointer(sha256, 495) == pointer
+    pin = Pin("", hashlib.sha1(b"blob %d\0" % len(pointer) + pointer, usedforsecurity=False).hexdigest())
+    assert blob_id(pointer) == pin.git
+    assert pin.holds(measure(file, pin))
+    file.write_bytes(b"large" * 98 + b"small")
+    assert not pin.holds(measure(file, pin))
+
+
+def test_a_difference_says_whose_word_it_is():
+    stated = Pin("b" * 64, by="stated")
+    assert stated.differs(Received(7, "a" * 64)) == f"sha256 is {'a' * 64}, stated is {'b' * 64} (7 bytes)"

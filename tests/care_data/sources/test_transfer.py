@@ -1,6 +1,8 @@
 import gzip
 import hashlib
 import os
+import re
+import threading
 import time
 from dataclasses import replace
 from email.utils import formatdate
@@ -10,10 +12,12 @@ import pytest
 
 from care_data.errors import CareError, Exit
 from care_data.sources import partials
+from care_data.sources.addresses import leads_home
 from care_data.sources.checksums import Pin, Received
+from care_data.sources.limits import Limits
 from care_data.sources.partials import hold
-from care_data.sources.replies import Absent
-from care_data.sources.session import Limits, Session
+from care_data.sources.replies import Absent, parse_url, redirect
+from care_data.sources.session import AT_ONCE, Session
 from care_data.sources.transfer import download
 
 BODY = bytes(range(256)) * 1200  # 307,200 bytes
@@ -150,6 +154,168 @@ def test_a_git_blob_id_is_a_checksum_too(server, tmp_path):
 def test_a_tolerant_download_hands_over_what_does_not_hold(server, tmp_path):
     file = take(tmp_path, server.put("/a", BODY), Pin("0" * 64, "", 7), tolerant=True)
     assert file == Received(len(BODY), SHA)
+
+
+def test_what_is_wrong_is_kept_aside_once(server, tmp_path):
+    url, wrong = server.put("/a", BODY[:-1]), hashlib.sha256(BODY[:-1]).hexdigest()
+    for _ in range(2):
+        assert f"kept aside as x.bad-{wrong[:8]}" in str(fail(tmp_path, url, Pin(SHA)))
+    assert sorted(os.listdir(tmp_path)) == [partials.FOLDER, f"x.bad-{wrong[:8]}"]
+    assert (tmp_path / f"x.bad-{wrong[:8]}").read_bytes() == BODY[:-1]
+    assert os.listdir(tmp_path / partials.FOLDER) == []
+    assert len(server.log) == 2
+
+
+def test_after_a_wrong_file_the_partial_is_a_new_one(tmp_path):
+    with hold(tmp_path, "a/" + "名" * 85) as part:
+        part.write(b"wrong")
+        aside = part.quarantine("0123456789")
+        part.write(b"right")
+        part.keep(tmp_path / "a/x")
+    assert (tmp_path / "a" / aside).read_bytes() == b"wrong"
+    assert (aside[-13:], len(aside.encode()) <= 255) == (".bad-01234567", True)
+    assert (tmp_path / "a/x").read_bytes() == b"right"
+    assert os.listdir(tmp_path / partials.FOLDER) == []
+
+
+@pytest.mark.parametrize("pin", [Pin(SHA, "", 1 << 60), Pin()])
+def test_a_disk_too_small_is_told_before_the_first_byte(server, tmp_path, pin):
+    url = server.put("/a", BODY, faults=[{"length": 1 << 60}])
+    error = fail(tmp_path, url, pin)
+    assert error.code == Exit.LIMIT
+    assert error.fatal
+    assert f"x needs {1 << 60}" in str(error)
+    assert re.search(r"has \d+ bytes free", str(error))
+    assert left(tmp_path) == 0
+    assert len(server.log) == (0 if pin else 1)
+
+
+def test_what_is_there_is_not_counted_again(tmp_path):
+    disk = os.statvfs(tmp_path)
+    with hold(tmp_path, "x") as part:
+        os.truncate(part.path, 1 << 30)  # a hole: it takes no room
+        part.require((1 << 30) + disk.f_bavail * disk.f_frsize // 2)
+        part.drop()
+
+
+def test_a_body_without_length_that_ends_early_is_a_cut(server, tmp_path):
+    cut = {"no_length": True, "cut": 1000}
+    take(tmp_path, server.put("/a", BODY, faults=[cut]), Pin(SHA, "", len(BODY)))
+    assert (tmp_path / "x").read_bytes() == BODY
+    error = fail(tmp_path / "other", server.put("/b", BODY, faults=[cut] * 9), Pin(SHA, "", len(BODY)))
+    assert error.code == Exit.NETWORK
+    assert f"the body ends after 1000 of {len(BODY)} bytes" in str(error)
+    assert not list(tmp_path.rglob("*.bad-*"))
+
+
+def test_a_path_that_the_address_does_not_hold_is_named(server, tmp_path):
+    error = fail(tmp_path, server.put("/store/1", BODY, faults=[{"status": 403}]), path="data/a.csv")
+    assert str(error).startswith("data/a.csv: 127.0.0.1:")
+
+
+def test_who_was_asked_is_named_first_whoever_answers(server, tmp_path):
+    abroad = server.url.replace("127.0.0.1", "localhost") + "/there?X-Amz-Signature=secret"
+    server.put("/there", BODY, faults=[{"status": 403}])
+    error = fail(tmp_path, server.put("/x.csv", BODY, faults=[{"status": 302, "headers": {"Location": abroad}}]))
+    assert f"{server.server_port}/x.csv (passed on to localhost) is closed to us (403)" in str(error)
+    assert "secret" not in str(error)
+
+
+@pytest.mark.parametrize("number", ["2130706433", "0x7f000001", "127.1", "0"])
+def test_numbers_in_odd_clothes_are_of_the_local_network(number):
+    assert leads_home(number, 5)
+
+
+def test_a_name_is_what_it_stands_for(monkeypatch):
+    names = {"inside.example": ["93.184.215.14", "10.0.0.7"], "outside.example": ["93.184.215.14"], "slow.example": []}
+
+    def look_up(name: str, *_: object) -> list:
+        if not names[name]:
+            time.sleep(3)
+        return [(None, None, None, "", (address, 0)) for address in names[name]]
+
+    monkeypatch.setattr("socket.getaddrinfo", look_up)
+    assert leads_home("inside.example", 5)
+    assert not leads_home("outside.example", 5)
+    began = time.monotonic()
+    assert not leads_home("slow.example", 0.1)
+    assert time.monotonic() - began < 1
+    session = Session()
+    public, inside = parse_url("https://outside.example/a"), "https://inside.example/a"
+    with pytest.raises(CareError, match=r"into the local network \(inside.example\)"):
+        redirect(public, inside, session.leads_home)
+    assert str(redirect(parse_url("https://inside.example/b"), inside, session.leads_home)) == inside
+
+
+@pytest.mark.parametrize(
+    ("proxy", "finding"),
+    [("http://user:secret@127.0.0.1:9", "through the proxy 127.0.0.1:9"), ("nobody.invalid:3128", "nobody.invalid")],
+)
+def test_a_proxy_out_of_reach_is_named(tmp_path, monkeypatch, proxy, finding):
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    error = fail(tmp_path, "http://192.0.2.1/x.csv")
+    assert error.code == Exit.NETWORK
+    assert finding in str(error)
+    assert "secret" not in str(error)
+
+
+def test_a_name_nobody_knows_is_named(tmp_path):
+    assert "the name nobody.invalid is not known" in str(fail(tmp_path, "http://nobody.invalid/x.csv"))
+
+
+def test_certificates_that_are_not_there_are_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "nowhere.pem"))
+    error = fail(tmp_path, "https://127.0.0.1:9/x.csv")
+    assert error.code == Exit.NETWORK
+    assert "SSL_CERT_FILE" in str(error)
+
+
+def test_a_network_that_wants_a_login_is_no_passing_trouble(server, tmp_path):
+    error = fail(tmp_path, server.put("/x.csv", BODY, faults=[{"status": 511}] * 9))
+    assert (error.code, len(server.log)) == (Exit.MANUAL, 1)
+    assert "wants a login first" in str(error)
+
+
+def test_an_answer_that_is_a_page_is_no_listing(server):
+    url = server.put("/tree", b"<html><title>Airport WiFi</title>", kind="text/html")
+    session = Session(limits=QUICK)
+    with pytest.raises(CareError, match="is a web page 'Airport WiFi'") as caught:
+        session.read_json(url)
+    assert caught.value.code == Exit.MANUAL
+    session.close()
+
+
+def test_a_question_is_not_asked_elsewhere(server):
+    server.put("/there", b"{}")
+    url = server.put("/batch", b"{}", faults=[{"status": 302, "headers": {"Location": "/there"}}])
+    session = Session(limits=QUICK)
+    with pytest.raises(CareError, match="answers a question with a redirect"):
+        session.post_json(url, {}, {})
+    server.pages["/batch"].faults.append({"status": 307, "headers": {"Location": "/there"}})
+    assert session.post_json(url, {"a": 1}, {}) == {}
+    assert [(call[0], call[2]) for call in server.calls[-2:]] == [("POST", b'{"a": 1}')] * 2
+    session.close()
+
+
+def test_no_host_answers_more_than_four_at_a_time(server):
+    now, most = [0], [0]
+
+    def answer(content: bytes) -> tuple[int, bytes]:
+        now[0] += 1
+        most[0] = max(most[0], now[0])
+        time.sleep(0.05)
+        now[0] -= 1
+        return 200, b"{}"
+
+    server.put("/batch", b"", make=answer)
+    sessions = [Session(limits=QUICK) for _ in range(9)]
+    url = server.url + "/batch"
+    threads = [threading.Thread(target=session.post_json, args=(url, {}, {})) for session in sessions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(server.log), most[0]) == (9, AT_ONCE)
 
 
 def test_longer_than_pinned_stops_early(server, tmp_path):
@@ -297,8 +463,6 @@ def test_redirects_are_looked_at(server, tmp_path, location, finding):
     ],
 )
 def test_redirects_keep_out_of_the_local_network(source, target, finding):
-    from care_data.sources.replies import parse_url, redirect
-
     with pytest.raises(CareError, match=finding):
         redirect(parse_url(source), target)
     assert str(redirect(parse_url(source), "https://example.com/b")) == "https://example.com/b"
@@ -327,6 +491,9 @@ def test_errors_show_no_secrets(server, tmp_path):
         (b"<!DOCTYPE html><title>Login</title>", "text/html; charset=utf-8", "web page"),
         (b"\xef\xbb\xbf\n <HTML>" + b"x" * 5000, "application/octet-stream", "web page"),
         (b"a,b\n", "text/html", "web page"),
+        (b"<html><head><TITLE>Quota exceeded</TITLE>", "text/plain", "a web page 'Quota exceeded', not"),
+        (b'<?xml version="1.0"?>\n<!-- x -->\n<html xmlns="">', "text/xml", "web page"),
+        (b"<script>location='http://portal'</script>", "text/plain", "web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 9\n", "text/plain", "LFS"),
     ],
 )
@@ -335,6 +502,12 @@ def test_pages_and_pointers_are_not_data(server, tmp_path, body, kind, finding):
     assert error.code == Exit.MANUAL
     assert finding in str(error)
     assert left(tmp_path) == 0
+
+
+@pytest.mark.parametrize("body", [b"<header>x</header>", b"<p>rows</p>", b"version https://git-lfs.example/", b""])
+def test_what_only_looks_like_one_is_data(server, tmp_path, body):
+    take(tmp_path, server.put("/a", body, kind="text/plain"))
+    assert (tmp_path / "x").read_bytes() == body
 
 
 def test_a_page_that_was_asked_for_is_data(server, tmp_path):
@@ -350,7 +523,7 @@ def test_only_http_is_spoken(tmp_path, url):
 
 def test_a_dead_port_is_told_at_once(tmp_path):
     began = time.monotonic()
-    error = fail(tmp_path, "http://127.0.0.1:9/data/a.csv?key=1", limits=Limits())
+    error = fail(tmp_path, "http://127.0.0.1:9/data/a.csv?key=1", path="data/a.csv", limits=Limits())
     assert error.code == Exit.NETWORK
     assert time.monotonic() - began < 5
     assert str(error).startswith("127.0.0.1:9/data/a.csv: no connection (")
