@@ -1,25 +1,23 @@
 """The command `care-data`: parse, call one function, print."""
 
+import inspect
 import os
 import signal
 import sys
-import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from care_data.commands import Json, Options, run, tell_plan, tell_troubles
 from care_data.console import (
     HEADER,
-    Bars,
     catalogue_cells,
     complain,
+    print_card,
     print_json,
     print_markdown,
-    print_result,
     print_table,
-    result_json,
-    stage_line,
 )
 from care_data.errors import CareError, Exit
 
@@ -33,17 +31,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Corpora = Annotated[list[str] | None, typer.Argument(help="Corpus names, groups, or all.", show_default=False)]
-Every = Annotated[bool, typer.Option("--all", help="Every corpus of the registry but the demo.")]
-Name = Annotated[str | None, typer.Option(help="The release's name; made from its contents by default.")]
-To = Annotated[Path, typer.Option("--to", envvar="CARE_DATA", help="The data folder.")]
-Mirror = Annotated[str | None, typer.Option(help="A folder or URL with upstream's files, laid out by source.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes to use; all cores by default.")]
-MaxBad = Annotated[float, typer.Option(min=0, max=1, help="Share of unreadable rows a file may have.")]
-Outputs = Annotated[
-    list[str] | None, typer.Option("--output", help="Also make an output that is not made by default: corpus.output.")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+COMMON = ("corpora", "every", "to", "mirror", "as_json")
+FETCHING = ("dry_run", "hf_endpoint", "send_token", "accept_changed", "permitted", "bundle", "pin")
+READING = ("workers", "max_bad", "outputs")
 
 
 @app.callback(invoke_without_command=True)
@@ -71,7 +61,9 @@ def list_corpora(
     """Every corpus: formats, rows expected (?: not known exactly), language, licence, source, status."""
     from care_data import registry
 
-    entries = [registry.load(name) for name in registry.names()]
+    failures: dict[str, CareError] = {}
+    entries = registry.select(registry.names(), failures)
+    tell_troubles(failures)
     rows = [
         {
             "name": entry.name,
@@ -100,15 +92,29 @@ def list_corpora(
 
 
 @app.command(rich_help_panel=CATALOGUE)
-def show(corpus: Annotated[str, typer.Argument(help="A corpus name.")], as_json: Json = False) -> None:
-    """One corpus: where it is from, its licence, how its rows become records."""
+def show(
+    corpus: Annotated[str, typer.Argument(help="A corpus name.")],
+    toml: Annotated[bool, typer.Option("--toml", help="Print the entry's file itself.")] = False,
+    as_json: Json = False,
+) -> None:
+    """One corpus: its licence, where it is from, its files, how their rows become records, and an example."""
     from care_data import registry
 
     entry = registry.load(corpus)
     if as_json:
         print_json({"name": entry.name, "file": entry.place, **entry.data})
-    else:
+    elif toml:
         typer.echo(f"# {entry.place}\n{entry.path.read_text(encoding='utf-8').rstrip()}")
+    else:
+        from care_data.examples import convert_example
+        from care_data.sheets import describe
+
+        made = []
+        try:
+            made = convert_example(entry, next(iter(entry.outputs.values())))
+        except CareError as error:  # the rest of the card is worth reading all the same
+            complain(str(error.within(entry.name)))
+        print_card(describe(entry, made[0] if made else None))
 
 
 @app.command(rich_help_panel=CATALOGUE)
@@ -123,17 +129,24 @@ def check(
     from care_data.examples import check_example
 
     found: dict[str, list[str]] = {}
+    failures: dict[str, CareError] = {}
     for name in corpora or registry.names():
-        for entry in [registry.load_file(Path(name))] if name.endswith(".toml") else registry.select([name]):
+        is_file = name.endswith(".toml")
+        for entry in [registry.load_file(Path(name))] if is_file else registry.select([name], failures):
             found[entry.name] = check_example(entry)
+    found |= {name: [str(error)] for name, error in failures.items()}
     wrong = {name: problems for name, problems in found.items() if problems}
+    told = {problem for problems in wrong.values() for problem in problems}
+    if troubles := [] if corpora else [str(error) for error in registry.troubles() if str(error) not in told]:
+        wrong["registry"] = troubles
     if as_json:
         print_json({"checked": len(found), "problems": wrong})
     else:
         for name, problems in wrong.items():
             for problem in problems:
                 typer.echo(f"{name}: {problem}")
-        typer.echo(f"{len(found)} entries checked, {len(found) - len(wrong)} as they say.")
+        right = sum(not problems for problems in found.values())
+        typer.echo(f"{len(found)} entries checked, {right} as they say.")
     if wrong:
         raise typer.Exit(Exit.DATA)
 
@@ -141,107 +154,35 @@ def check(
 # Stages in order
 
 
-def _stage_command(stage: str, summary: str) -> None:
-    """The command of one stage."""
+def _add_command(word: str, panel: str, summary: str, last: str, own: tuple[str, ...]) -> None:
+    """The command that runs the stages up to `last`; own: the options it has beside the common ones."""
 
-    def command(
-        corpora: Corpora = None,
-        every: Every = False,
-        to: To = Path("data"),
-        mirror: Mirror = None,
-        workers: Workers = None,
-        max_bad: MaxBad = 0.01,
-        outputs: Outputs = None,
-        as_json: Json = False,
-    ) -> None:
-        _run(_named(corpora, every), stage, to, mirror, workers, max_bad, outputs, as_json, None)
+    def command(**given: Any) -> None:
+        options = Options(**given)
+        code = tell_plan(options) if options.dry_run else run(options, last)
+        if code:
+            raise typer.Exit(code)
 
-    command.__doc__ = summary
-    app.command(stage, rich_help_panel=STAGES)(command)
-
-
-def _release_command(word: str, panel: str, summary: str) -> None:
-    """A command that ends in a release, which can be named."""
-
-    def command(
-        corpora: Corpora = None,
-        every: Every = False,
-        to: To = Path("data"),
-        mirror: Mirror = None,
-        workers: Workers = None,
-        max_bad: MaxBad = 0.01,
-        outputs: Outputs = None,
-        name: Name = None,
-        as_json: Json = False,
-    ) -> None:
-        _run(_named(corpora, every), "write", to, mirror, workers, max_bad, outputs, as_json, name)
-
+    shown = [p for p in inspect.signature(Options).parameters.values() if p.name in COMMON + own]
+    command.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]  # what the parser reads
     command.__doc__ = summary
     app.command(word, rich_help_panel=panel)(command)
 
 
-def _named(corpora: list[str] | None, every: bool) -> list[str]:
-    """The corpora asked for; CareError where none is."""
-    if not corpora and not every:
-        raise CareError("no corpus named", fix="Name corpora or groups, or say --all.", code=Exit.USAGE)
-    return ["all"] if every else list(corpora or [])
-
-
-_stage_command("fetch", "Bring upstream's files to raw/, complete and checked.")
-_stage_command("convert", "Turn fetched files into records, every row accounted for.")
-_stage_command("clean", "Clean the text and drop records not worth training on.")
-_stage_command("dedupe", "Keep one of records alike, within and across the corpora named.")
-_release_command("write", STAGES, "Write a release: Arrow shards, dataset_info.json, manifest.json.")
-_release_command(
+_add_command("fetch", STAGES, "Bring upstream's files to raw/, complete and checked.", "fetch", FETCHING)
+_add_command("convert", STAGES, "Turn fetched files into records, every row accounted for.", "convert", READING)
+_add_command("clean", STAGES, "Clean the text and drop records not worth training on.", "clean", READING)
+_add_command("dedupe", STAGES, "Keep one of records alike, within and across the corpora named.", "dedupe", READING)
+_add_command(
+    "write", STAGES, "Write a release: Arrow shards, dataset_info.json, manifest.json.", "write", (*READING, "name")
+)
+_add_command(
     "run",
     RELEASE,
     "Everything from corpora to a release: fetch, convert, clean, dedupe, write; what is done is not done again.",
+    "write",
+    (*READING, "name"),
 )
-
-
-def _run(
-    corpora: list[str],
-    last: str,
-    to: Path,
-    mirror: str | None,
-    workers: int | None,
-    max_bad: float,
-    outputs: list[str] | None,
-    as_json: bool,
-    name: str | None,
-) -> None:
-    from care_data import registry
-    from care_data.pipeline import run_stages
-    from care_data.stages import Settings
-    from care_data.store import Store
-
-    started = time.monotonic()
-    entries = registry.select(corpora)
-    asked = frozenset(outputs or [])
-    known = {f"{entry.name}.{output}" for entry in entries for output in entry.outputs}
-    for unknown in sorted(asked - known):
-        raise CareError(f"no output {unknown!r}", fix=f"Outputs are: {', '.join(sorted(known))}.", code=Exit.USAGE)
-    store = Store(to)
-    with store.lock(), Bars() as bars:
-        settings = Settings(store, mirror, workers, max_bad, asked, bars.advance)
-        result = run_stages(
-            entries, settings, last, lambda corpus, done: bars.say(stage_line(corpus, done, settings)), name
-        )
-    seconds = time.monotonic() - started
-    for corpus, error in result.failures.items():
-        complain(str(error))
-        if "CARE_DEBUG" in os.environ:
-            import traceback
-
-            traceback.print_exception(error)
-        typer.echo(f"care-data: {corpus} is left out.", err=True)
-    if as_json:
-        print_json(result_json(result, seconds))
-    else:
-        print_result(result, last, seconds, to)
-    if result.failures:
-        first = next(iter(result.failures.values()))
-        raise typer.Exit(first.code if len(result.failures) == len(entries) else Exit.PARTIAL)
 
 
 def main() -> None:
@@ -288,9 +229,10 @@ def _fail(text: str, code: Exit, as_json: bool, error: BaseException | None = No
         import traceback
 
         traceback.print_exception(error)
-    complain(text)
+    details = error.details if isinstance(error, CareError) else ()
+    complain(text, details)
     if as_json:
-        print_json({"error": text, "code": int(code)})
+        print_json({"error": text, "code": int(code), **({"details": list(details)} if details else {})})
     return int(code)
 
 

@@ -46,17 +46,21 @@ def check_example(entry: Entry) -> list[str]:
     ]
 
 
-def _compare(
-    entry: Entry,
-    output: Output,
-    files: dict[str, Path],
-    expected: list[dict[str, Any]],
-    rejects: dict[str, int],
-    folder: str,
-) -> list[str]:
+def convert_example(entry: Entry, output: Output) -> list[dict[str, Any]]:
+    """The records that an output makes of its entry's example; CareError where it makes none."""
+    with TemporaryDirectory(prefix="care-example-") as folder:
+        texts = entry.example["files"].items()
+        files = {name: _write_file(entry.files[name], text, Path(folder)) for name, text in texts}
+        return _convert(entry, output, files, folder)[0]
+
+
+def _convert(
+    entry: Entry, output: Output, files: dict[str, Path], folder: str
+) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    """The records that the example's files become, and how many rows were dropped by reason."""
     absent = [name for name in (output.rows, *(join.file for join in output.joins)) if name not in files]
     if absent:
-        return [f"example.files has no {absent[0]}"]
+        raise CareError(f"example.files has no {absent[0]}")
     task = ConvertTask(
         corpus=entry.name,
         license_id=entry.license["id"],
@@ -67,19 +71,30 @@ def _compare(
         part=Path(folder) / f"{output.name}.parquet",
         max_bad=1.0,
     )
+    part = convert_part(task)
+    return [record for frame in read_frames(part.path) for record in frame.to_dicts()], part.counts["dropped"]
+
+
+def _compare(
+    entry: Entry,
+    output: Output,
+    files: dict[str, Path],
+    expected: list[dict[str, Any]],
+    rejects: dict[str, int],
+    folder: str,
+) -> list[str]:
     try:
-        part = convert_part(task)
+        made, dropped = _convert(entry, output, files, folder)
     except CareError as error:
         return [str(error)]
-    made = [record for frame in read_frames(part.path) for record in frame.to_dicts()]
     problems = []
     if len(made) != len(expected):
         problems.append(f"{len(made)} records where {len(expected)} are shown")
     for number, (record, shown) in enumerate(zip(made, expected, strict=False), start=1):
         differing = [field for field, value in shown.items() if record.get(field) != value]
         problems += [f"record {number}: {field} is {record.get(field)!r}, not {shown[field]!r}" for field in differing]
-    if part.counts["dropped"] != rejects:
-        problems.append(f"rejects are {part.counts['dropped']}, not {rejects}")
+    if dropped != rejects:
+        problems.append(f"rejects are {dropped}, not {rejects}")
     return problems
 
 

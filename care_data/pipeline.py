@@ -11,11 +11,12 @@ from care_data import __version__, registry, release
 from care_data.entries import Entry
 from care_data.errors import CareError
 from care_data.release import Dataset
-from care_data.stages import Settings, StageResult, require_stage
+from care_data.stages import Settings, StageResult, manifest_key, require_stage
 from care_data.stages.cleaning import clean_corpus
 from care_data.stages.conversion import convert_corpus
 from care_data.stages.deduplication import dedupe_corpora
-from care_data.stages.downloads import fetch_corpus
+from care_data.stages.downloads import Outcome, fetch_corpora, fetch_corpus
+from care_data.stages.plans import refuse_full_disk
 from care_data.store import MANIFEST, Manifest, Store, code_digest, disk_error, read_manifest, sha256_json
 
 if TYPE_CHECKING:
@@ -32,10 +33,14 @@ _ONE_CORPUS = {"convert": convert_corpus, "clean": clean_corpus}
 
 @dataclass
 class RunResult:
-    """What a run did. manifests: by stage, then corpus; failures: corpus to error; fresh: whether anything was done."""
+    """What a run did. manifests: by stage, then corpus; failures: corpus to error; fresh: whether anything was done.
+
+    fetched: what the fetch stage says of each corpus.
+    """
 
     manifests: dict[str, dict[str, Manifest]] = field(default_factory=dict)
     failures: dict[str, CareError] = field(default_factory=dict)
+    fetched: dict[str, StageResult] = field(default_factory=dict)
     fresh: bool = False
     release: Path | None = None
 
@@ -46,17 +51,23 @@ class RunResult:
 
 
 def run_stages(
-    entries: list[Entry], settings: Settings, last: str, report: Report, name: str | None = None
+    entries: list[Entry],
+    settings: Settings,
+    last: str,
+    report: Report,
+    name: str | None = None,
+    result: RunResult | None = None,
 ) -> RunResult:
     """All stages up to `last` for the corpora, doing only what is not done.
 
     A corpus that fails is noted and left out of the later stages; the others go on, but for an error that is fatal.
+    result: where given, it is filled as the run goes, so that who gives it knows what was done before an error.
     """
     if name:
         settings.store.folder("release", name)  # a name that cannot be is told before the work, not after
-    result = RunResult()
-    alive = entries
-    for stage in STAGES[: STAGES.index(last) + 1]:
+    result = RunResult() if result is None else result
+    alive = _fetch_all(entries, settings, result, report, last)
+    for stage in STAGES[1 : STAGES.index(last) + 1]:
         if stage == "dedupe" and alive:
             for corpus, done in dedupe_corpora(alive, settings).items():
                 result.add(stage, corpus, done)
@@ -67,26 +78,56 @@ def run_stages(
             result.release = folder
             report(released.manifest.name, released)
         else:
-            alive = [entry for entry in alive if _run_one(stage, entry, settings, result, report, last)]
+            alive = [entry for entry in alive if _run_one(stage, entry, settings, result, report)]
     return result
 
 
-def _run_one(stage: str, entry: Entry, settings: Settings, result: RunResult, report: Report, last: str) -> bool:
-    try:
-        if stage == "fetch":
-            done = fetch_corpus(entry, settings, again=last == "fetch")
+def _fetch_all(entries: list[Entry], settings: Settings, result: RunResult, report: Report, last: str) -> list[Entry]:
+    """Fetch the corpora; those that are there. They end in any order, and are noted in that of the entries."""
+
+    def told(entry: Entry, outcome: Outcome) -> None:
+        if isinstance(outcome, StageResult):
+            result.fetched[entry.name] = outcome
+            result.add("fetch", entry.name, outcome)
+            report(entry.name, outcome)
         else:
-            done = _ONE_CORPUS[stage](entry, settings)
+            _fail(entry, outcome, settings, result)
+
+    again = last == "fetch"
+    refuse_full_disk([entry for entry in entries if again or not _is_fetched(entry, settings.store)], settings)
+    fetch_corpora(entries, settings, told, again=again)
+    order = {entry.name: number for number, entry in enumerate(entries)}
+    for noted in (result.fetched, result.failures, result.manifests.get("fetch", {})):
+        for name in sorted(noted, key=lambda name: order.get(name, -1)):
+            noted[name] = noted.pop(name)  # type: ignore[assignment]  # of three types, each its own
+    return [entry for entry in entries if entry.name in result.fetched]
+
+
+def _is_fetched(entry: Entry, store: Store) -> bool:
+    return store.done("fetch", entry.name, manifest_key(store.folder("fetch", entry.name))) is not None
+
+
+def _run_one(stage: str, entry: Entry, settings: Settings, result: RunResult, report: Report) -> bool:
+    try:
+        done = _ONE_CORPUS[stage](entry, settings)
     except (CareError, OSError) as problem:
-        error = problem if isinstance(problem, CareError) else disk_error(problem, settings.store.root)
-        if error.fatal:
-            raise error from problem
-        result.failures[entry.name] = error if entry.name in error.where else error.within(entry.name)
-        result.failures[entry.name].__cause__ = problem
+        _fail(entry, problem, settings, result)
         return False
     result.add(stage, entry.name, done)
     report(entry.name, done)
     return True
+
+
+def _fail(entry: Entry, problem: BaseException, settings: Settings, result: RunResult) -> None:
+    """Note and tell that a corpus is left out; raise what is no corpus's own affair."""
+    if not isinstance(problem, CareError | OSError):
+        raise problem
+    error = problem if isinstance(problem, CareError) else disk_error(problem, settings.store.root)
+    if error.fatal:
+        raise error from problem
+    result.failures[entry.name] = error if entry.name in error.where else error.within(entry.name)
+    result.failures[entry.name].__cause__ = problem
+    settings.failed(entry.name, result.failures[entry.name])
 
 
 def write_release(entries: list[Entry], settings: Settings, name: str | None = None) -> tuple[StageResult, Path]:

@@ -1,13 +1,15 @@
 """Registry entries: one TOML file per corpus, loaded, checked against its schema, found by name.
 
 The grammar is docs/registry.md and schemas/corpus.schema.json. Beside the entries that come with the package, every
-folder named in the environment variable CARE_REGISTRY (separated by colons) is looked in first.
+folder named in the environment variable CARE_REGISTRY (separated by colons) is looked in first. A file there that is no
+entry stops nobody but who asks for it: troubles() names it.
 """
 
 import difflib
 import os
 import re
 import tomllib
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,16 +26,34 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 
 def folders() -> list[Path]:
     """Folders that hold entries, the first to have a name wins."""
-    own = [Path(part) for part in os.environ.get("CARE_REGISTRY", "").split(":") if part]
+    own = [Path(part).expanduser() for part in os.environ.get("CARE_REGISTRY", "").split(":") if part]
     return [*own, resource_folder("registry")]
 
 
 def names() -> list[str]:
     """Names of all entries, sorted."""
-    found = {path for folder in folders() for path in folder.glob("*.toml") if not path.name.startswith("_")}
-    for path in sorted(found):
-        check_name(path)
-    return sorted({path.stem for path in found})
+    return sorted({path.stem for path in _files() if _NAME.fullmatch(path.stem)})
+
+
+def troubles() -> list[CareError]:
+    """What is wrong with the folders and their files, whoever asks: one that is not there, a name, a file not TOML."""
+    found = [
+        CareError(f"CARE_REGISTRY names {str(folder)!r}, which is no folder", fix="Create it, or correct the variable.")
+        for folder in folders()
+        if not folder.is_dir()
+    ]
+    for path in _files():
+        try:
+            check_name(path)
+            _read_toml(path, place_of(path))
+        except CareError as error:
+            found.append(error)
+    return found
+
+
+def _files() -> list[Path]:
+    """The files of all entries, those a folder before hides included."""
+    return [path for folder in folders() for path in sorted(folder.glob("*.toml")) if not path.name.startswith("_")]
 
 
 def load(name: str) -> Entry:
@@ -63,25 +83,37 @@ def load_file(path: Path) -> Entry:
     return build_entry(path, _read_toml(path, place_of(path)))
 
 
-def select(wanted: list[str]) -> list[Entry]:
-    """Entries by name, group or `all` (all but the invented ones of the group `demo`), each once, in that order."""
+def select(wanted: list[str], failures: dict[str, CareError] | None = None) -> list[Entry]:
+    """Entries by name, group or `all` (all but the invented ones of the group `demo`), each once, in that order.
+
+    failures: where given, an entry that is there but cannot be loaded is noted in it, and the others are returned.
+    """
     chosen: list[str] = []
     members = groups()
     real = [name for name in names() if name not in members.get(DEMO, [])]
     for name in wanted:
         chosen.extend(real if name == "all" else members.get(name, [name]))
-    return [load(name) for name in dict.fromkeys(chosen)]
+    found = []
+    for name in dict.fromkeys(chosen):
+        try:
+            found.append(load(name))
+        except CareError as error:
+            if failures is None or error.code == Exit.USAGE:
+                raise
+            failures[name] = error
+    return found
 
 
 @cache
 def groups() -> dict[str, list[str]]:
-    """Group name to the names of its members."""
+    """Group name to the names of its members. An entry that cannot be read is in none."""
     found: dict[str, list[str]] = {}
     for name in names():
         path = next(folder / f"{name}.toml" for folder in folders() if (folder / f"{name}.toml").is_file())
-        group = _read_toml(path, place_of(path)).get("group")
-        if group:
-            found.setdefault(group, []).append(name)
+        with suppress(CareError):  # troubles() tells
+            group = _read_toml(path, place_of(path)).get("group")
+            if isinstance(group, str):
+                found.setdefault(group, []).append(name)
     return found
 
 

@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -195,10 +195,10 @@ class Store:
         return manifest
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self, wait: Callable[[str], None] | None = None) -> Iterator[None]:
         """Hold the data folder against a second writer, and clear away what a killed one left half-written.
 
-        CareError names the process that has it.
+        CareError names the process that has it. wait: called with its name instead; then we wait for it.
         """
         try:
             self.root.mkdir(parents=True, exist_ok=True)
@@ -210,11 +210,14 @@ class Store:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 holder = os.read(handle, 200).decode(errors="replace").strip() or "another process"
-                raise CareError(
-                    f"the data folder is in use by {holder}",
-                    where=str(self.root),
-                    fix="Wait for it, or choose another with --to.",
-                ) from error
+                if wait is None:
+                    raise CareError(
+                        f"the data folder is in use by {holder}",
+                        where=str(self.root),
+                        fix="Wait for it, or choose another with --to.",
+                    ) from error
+                wait(holder)
+                fcntl.flock(handle, fcntl.LOCK_EX)
             os.ftruncate(handle, 0)
             os.pwrite(handle, f"process {os.getpid()} on {socket.gethostname()}".encode(), 0)
             self._clear()

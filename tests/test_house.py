@@ -15,13 +15,30 @@ PACKAGES = ("care_data", "care_train")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
 TESTED_ELSEWHERE = {
+    "care_data/commands.py": "care_data/test_fetch_command.py",
     "care_data/console.py": "care_data/test_cli.py",
     "care_data/errors.py": "care_data/test_cli.py",
     "care_data/examples.py": "test_registry.py",
     "care_data/resources.py": "care_data/test_records.py",
+    "care_data/summaries.py": "care_data/test_fetch_command.py",
+    "care_data/sources/addresses.py": "care_data/sources/test_matrix_connections.py",
+    "care_data/sources/connections.py": "care_data/sources/test_matrix_connections.py",
+    "care_data/sources/crews.py": "care_data/sources/test_fetch.py",
+    "care_data/sources/impostors.py": "care_data/sources/test_matrix_deceptions.py",
+    "care_data/sources/lfs.py": "care_data/sources/test_github.py",
+    "care_data/sources/limits.py": "care_data/sources/test_transfer.py",
+    "care_data/sources/routes.py": "care_data/sources/test_fetch.py",
+    "care_data/sources/runs.py": "care_data/sources/test_fetch.py",
+    "care_data/sources/pages.py": "care_data/sources/test_drive.py",
+    "care_data/sources/refusals.py": "care_data/sources/test_drive.py",
+    "care_data/sources/sites.py": "care_data/sources/test_web.py",
     "care_data/sources/session.py": "care_data/sources/test_transfer.py",
     "care_data/sources/replies.py": "care_data/sources/test_transfer.py",
     "care_data/registry.py": "care_data/test_entries.py",
+    "care_data/readers/csv_columns.py": "care_data/readers/test_columns.py",
+    "care_data/readers/json_columns.py": "care_data/readers/test_columns.py",
+    "care_data/readers/json_scan.py": "care_data/readers/test_columns.py",
+    "care_data/readers/spans.py": "care_data/readers/test_columns.py",
     "care_data/rows.py": "care_data/readers/test_tables.py",
 }
 """Modules without a test module of their own, and the one that tests them."""

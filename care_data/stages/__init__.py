@@ -15,19 +15,31 @@ from care_data.entries import Entry, Output
 from care_data.errors import CareError
 from care_data.parts import Part
 from care_data.readers import MAX_BAD
+from care_data.sources.hosts import Hosts
 from care_data.store import Manifest, Store, read_manifest, sweep
 
 Progress = Callable[[str, str, int, int | None], None]
-"""(stage, corpus, done, total): how far a stage is; the total is None where it is not known."""
+"""(stage, corpus, done, total): how far a stage is, fetch in bytes; the total is None where it is not known."""
+
+Failed = Callable[[str, CareError], None]
+"""Told of every corpus that is left out, and why, when it happens."""
 
 
 def silent(stage: str, corpus: str, done: int, total: int | None) -> None:
     """No progress shown."""
 
 
+def unheard(corpus: str, error: CareError) -> None:
+    """Nobody told; the result of the run holds it."""
+
+
 @dataclass(frozen=True)
 class Settings:
-    """What a run is told. outputs: names wanted beyond the default ones, `corpus.output`."""
+    """What a run is told. outputs: names wanted beyond the default ones, `corpus.output`.
+
+    hosts: who stands for upstream, by default what environment and config file say. accept_changed: a file that
+    upstream changed since it was first fetched is taken as it is now. permitted: the user may crawl the sites that ask.
+    """
 
     store: Store
     mirror: str | None = None
@@ -35,14 +47,28 @@ class Settings:
     max_bad: float = MAX_BAD
     outputs: frozenset[str] = frozenset()
     progress: Progress = silent
+    failed: Failed = unheard
+    hosts: Hosts | None = None
+    accept_changed: bool = False
+    permitted: bool = False
 
 
 @dataclass(frozen=True)
 class StageResult:
-    """A stage's manifest and whether the work was there already."""
+    """A stage's manifest and whether the work was there already.
+
+    The rest is of fetches, and of no manifest, since it is not the same however often a run is killed. brought: files
+    that were added; notes: what to know of the way they came; origins: where they are from; stated: every one is what
+    upstream states or the entry pins.
+    """
 
     manifest: Manifest
     fresh: bool
+    brought: int = 0
+    seconds: float = 0.0
+    origins: tuple[str, ...] = ()
+    stated: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def chosen_outputs(entry: Entry, settings: Settings) -> dict[str, Output]:

@@ -38,6 +38,9 @@ def convert_corpus(entry: Entry, settings: Settings) -> StageResult:
         by_name.setdefault(found["name"], []).append(found)
     lacking = _drop_lacking(entry, by_name, settings.store.folder("fetch", entry.name), raw.verified)
     outputs = chosen_outputs(entry, settings)
+    if not outputs:
+        asked = " ".join(f"--output {entry.name}.{name}" for name in entry.outputs)
+        raise CareError("none of its outputs is made by default", where=entry.name, fix=f"Ask for one: {asked}.")
     skipped = {name: why for name, output in outputs.items() if (why := _why_skipped(output, by_name, entry, lacking))}
     made = {name: output for name, output in outputs.items() if name not in skipped}
     if not made:
@@ -61,7 +64,12 @@ def convert_corpus(entry: Entry, settings: Settings) -> StageResult:
         for task in _convert_tasks(entry, output, by_name, source, folder, key, settings)
     ]
     sources = [path for task in tasks for _, path in task.paths]
-    parts = run_parts(convert_part, tasks, sources, "convert", entry.name, settings)
+    try:
+        parts = run_parts(convert_part, tasks, sources, "convert", entry.name, settings)
+    except CareError as error:
+        if raw.parameters.get("mirror"):  # a damaged file would only come from there again
+            error.fix = error.fix.replace("Fetch it again.", "Mend it in the mirror, then fetch it again.")
+        raise
     counts = sum_counts([(task.output.name, part) for task, part in zip(tasks, parts, strict=True)])
     manifest = Manifest(
         stage="convert",

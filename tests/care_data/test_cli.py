@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from care_data.console import Bars, complain, print_json
+from care_data.console import Bars, complain, print_json, print_table
 from care_data.errors import CareError, Exit
 
 MAIN = "from care_data.cli import main; main()"
@@ -114,9 +114,23 @@ def test_list_names_every_corpus(care_data):
 
 
 def test_show_prints_the_entry(care_data):
-    told = care_data("show", "demo_consult")
+    told = care_data("show", "demo_consult", "--toml")
     assert told.out.startswith("# registry/demo_consult.toml\ntitle    = ")
+    sheet = care_data("show", "demo_consult").out
+    assert sheet.split("\n")[1].split() == ["corpus", "demo_consult,", "one", "of", "the", "group", "demo"]
+    assert "\nExample\n" in sheet
     assert care_data("show", "demo_consult", "--json").json["files"]["pairs"]["encoding"] == "gb18030"
+
+
+def test_show_goes_on_where_the_example_makes_nothing(shelf, care_data, distinct):
+    shelf.add("one", distinct("one", 1))
+    entry = shelf.registry / "one.toml"
+    text = entry.read_text(encoding="utf-8")
+    entry.write_text(text[: text.index("[example]")] + "[example]\nfiles = {}\nrecords.sft = []\n", encoding="utf-8")
+    told = care_data("show", "one", CARE_REGISTRY=shelf.registry)
+    assert told.code == 0
+    assert told.err.startswith("care-data: one: example.files has no ")
+    assert "\nOutputs\n" in told.out
 
 
 def test_check_tells_an_entry_whose_example_lies(shelf, care_data, distinct):
@@ -198,13 +212,58 @@ def test_a_hostile_name_of_a_release_is_refused_and_escaped(care_data, tmp_path,
     assert [p.name for p in (tmp_path / "data").rglob("*")] == [".lock"]
 
 
-def test_an_entry_of_a_name_that_cannot_be_is_told(shelf, care_data, distinct):
+@pytest.fixture
+def litter(shelf, distinct):
+    """A registry of one good entry, one misnamed, one that is not TOML, and one that breaks the schema."""
     shelf.add("one", distinct("one", 1))
-    (shelf.registry / "one.toml").rename(shelf.registry / "a b\x1b.toml")
-    for words in (["list"], ["run", "demo"], ["check", shelf.registry / "a b\x1b.toml"]):
-        ended = care_data(*words, CARE_REGISTRY=shelf.registry)
-        assert ended.code == 1
-        assert ended.err.startswith("care-data: registry: 'a b\\x1b' cannot name a corpus.")
+    good = (shelf.registry / "one.toml").read_text(encoding="utf-8")
+    (shelf.registry / "a b\x1b.toml").write_text(good, encoding="utf-8")
+    (shelf.registry / "torn.toml").write_text('title = "Torn', encoding="utf-8")
+    (shelf.registry / "bare.toml").write_text('title = "Bare"', encoding="utf-8")
+    return shelf
+
+
+def test_files_that_are_no_entries_are_told_and_stop_nobody_else(litter, care_data):
+    named = "care-data: registry: 'a b\\x1b' cannot name a corpus."
+    torn, bare = "care-data: registry/torn.toml: not TOML: ", "care-data: registry/bare.toml: "
+    listed = care_data("list", "--json", CARE_REGISTRY=litter.registry)
+    assert listed.code == 0
+    assert {"one", "cmb"} <= {row["name"] for row in listed.json["corpora"]}
+    assert [[line.startswith(start) for line in lines(listed.err)] for start in (named, torn, bare)] == [
+        [True, False, False],
+        [False, True, False],
+        [False, False, True],
+    ]
+    more = ["--to", litter.data, "--mirror", litter.mirror]
+    ran = care_data("convert", "one", *more, CARE_REGISTRY=litter.registry)
+    assert (ran.code, len(lines(ran.err))) == (0, 2)
+    ran = care_data("convert", "one", "torn", "bare", *more, "--json", CARE_REGISTRY=litter.registry)
+    assert (ran.code, set(ran.json["failures"]), set(ran.json["stages"]["convert"])) == (3, {"torn", "bare"}, {"one"})
+    assert lines(ran.err)[-1] == "care-data: torn, bare are left out."
+    assert care_data("fetch", "bare", *more, CARE_REGISTRY=litter.registry).code == 1
+
+
+def test_check_counts_files_that_are_no_entries(litter, care_data):
+    ended = care_data("check", "--json", CARE_REGISTRY=litter.registry)
+    assert ended.code == 1
+    assert set(ended.json["problems"]) == {"torn", "bare", "registry"}
+    assert ended.json["problems"]["registry"][0].startswith("registry: 'a b\\x1b' cannot name a corpus.")
+    assert care_data("check", "one", CARE_REGISTRY=litter.registry).code == 0
+    misnamed = care_data("check", litter.registry / "a b\x1b.toml")
+    assert misnamed.code == 1
+    assert misnamed.err.startswith("care-data: registry: 'a b\\x1b' cannot name a corpus.")
+
+
+def test_a_folder_of_entries_that_is_not_there_is_told(care_data, tmp_path):
+    said = f"CARE_REGISTRY names '{tmp_path}/mine', which is no folder. Create it, or correct the variable."
+    ended = care_data("list", CARE_REGISTRY=tmp_path / "mine")
+    assert (ended.code, lines(ended.err)) == (0, [f"care-data: {said}"])
+    assert care_data("check", "--json", CARE_REGISTRY=tmp_path / "mine").json["problems"] == {"registry": [said]}
+
+
+def test_the_home_folder_is_found(care_data, tmp_path):
+    assert care_data("fetch", "demo_consult", "--to", "~/there", HOME=tmp_path).code == 0
+    assert (tmp_path / "there/raw/demo_consult/manifest.json").is_file()
 
 
 # What fails
@@ -233,7 +292,9 @@ def test_all_broken_is_the_first_ones_code(two, at_shelf, care_data, shelf):
     assert ended.json["release"] is None
     secret = shelf.registry / "secret.toml"
     text = (shelf.registry / "good.toml").read_text(encoding="utf-8")
-    secret.write_text(text.replace("github:test/good", "web:nowhere.invalid/x").replace("@01", "/01"), encoding="utf-8")
+    secret.write_text(
+        text.replace("github:test/good", "manual:nowhere.invalid/x").replace("@01", "/01"), encoding="utf-8"
+    )
     ended = care_data("run", "secret", "--to", shelf.data, "--json", CARE_REGISTRY=shelf.registry)
     assert ended.code == ended.json["failures"]["secret"]["code"] == 5
 
@@ -258,7 +319,7 @@ def test_stdout_is_json_and_nothing_else_whatever_happens(care_data, tmp_path, w
 
 
 def test_a_bug_is_one_line_and_a_traceback_only_when_asked_for(care_data, tmp_path):
-    program = "import care_data.registry as r\ndef select(_): raise KeyError('oops')\nr.select = select\n" + MAIN
+    program = "import care_data.registry as r\ndef select(*_): raise KeyError('oops')\nr.select = select\n" + MAIN
     ended = care_data("run", "demo", "--to", tmp_path, "--json", program=program)
     assert ended.code == ended.json["code"] == 70
     assert ended.err == "care-data: KeyError: 'oops'. This is a bug; run with --debug and report it.\n"
@@ -429,6 +490,30 @@ def test_json_is_printed_whatever_it_holds(capsys):
 def test_an_error_is_one_line_without_what_a_terminal_obeys(capsys):
     complain("a\x1b[31m\r\n\u202e头\udcff\u2028b")
     assert capsys.readouterr().err == "care-data: a\\x1b[31m\\r\\n\\u202e头\\udcff\\u2028b\n"
+
+
+def test_no_column_vanishes_where_there_is_little_room(capsys):
+    print_table(["corpus", "files", "state", "from"], [["x" * 60, "1,000", "verified", "github"]], {1}, width=40)
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 40
+    assert {"1,000", "verified", "github"} <= set(shown.split())
+    assert shown.count("x") == 60
+
+
+def test_bars_of_a_fetch_count_bytes_and_corpora(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with Bars(2) as bars:
+        bars.advance("fetch", "one", 1_500, 3_000)
+        bars.advance("fetch", "two", 500, None)
+        told = {task.description: (task.fields["amount"], task.visible) for task in bars._bar.tasks}
+        bars.end("fetch", "one")
+        after = {task.description: (task.fields["amount"], task.visible) for task in bars._bar.tasks}
+    assert told == {
+        "fetch one": ("1.5 kB of 3.0 kB", True),
+        "fetch two": ("500 bytes", True),
+        "fetch all 2": ("2.0 kB, 0 of 2", True),
+    }
+    assert (after["fetch one"][1], after["fetch all 2"][0]) == (False, "2.0 kB, 1 of 2")
 
 
 def test_bars_are_for_terminals(capsys, monkeypatch):

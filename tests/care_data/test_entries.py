@@ -42,6 +42,15 @@ def refusal(folder: Path, text: str) -> str:
     return str(caught.value).removeprefix("registry/mine.toml: ")
 
 
+def test_mirrors_of_an_entry_are_those_of_its_own_files(tmp_path: Path) -> None:
+    scope = 'mirrors = ["modelscope:o/n@v1"]'
+    text = TWO_FILES.replace("[files]", f"{scope}\n[files]").replace('"pair"', '"pair"\nrows = "rows"')
+    assert [file.mirrors for file in load(tmp_path, text).files.values()] == [["modelscope:o/n@v1"], []]
+    own = text.replace('from = "github:o/r@1"', 'from = "github:o/r@1", mirrors = ["hub:o/r@1", "drive:1Ab"]')
+    assert load(tmp_path, own, "own").files["more"].mirrors == ["hub:o/r@1", "drive:1Ab"]
+    assert "mirrors" in refusal(tmp_path, ENTRY.replace("[files]", 'mirrors = ["ftp:o/n"]\n[files]'))
+
+
 def test_an_entry_with_all_its_defaults(tmp_path: Path) -> None:
     entry = load(tmp_path, ENTRY)
     assert (entry.name, entry.language, entry.priority, entry.status, entry.group) == (

@@ -65,6 +65,16 @@ def test_more_bad_rows_than_allowed_are_an_error_that_names_the_file(shelf, up_t
     assert [p.name for p in (shelf.data / "records").rglob("*") if p.is_file()] == []
 
 
+def test_an_entry_that_makes_nothing_by_default_says_what_to_ask_for(shelf, up_to, distinct):
+    shelf.add("one", distinct("one", 3))
+    entry = shelf.registry / "one.toml"
+    text = entry.read_text(encoding="utf-8")
+    entry.write_text(text.replace("[outputs.sft]\n", "[outputs.sft]\ndefault = false\n"), encoding="utf-8")
+    with pytest.raises(CareError) as caught:
+        up_to("convert")
+    assert str(caught.value) == "one: none of its outputs is made by default. Ask for one: --output one.sft."
+
+
 def test_an_output_whose_file_is_absent_is_skipped_and_named(shelf, up_to, distinct):
     shelf.add("one", distinct("one", 3), more=SECOND, extra_files=SECOND_FILE, examples=SECOND_EXAMPLE)
     manifest = up_to("convert")["one"]

@@ -1,12 +1,13 @@
 """The fetch stage: what is taken as it is, what is fetched again, what is told."""
 
 import shutil
+import threading
 
 import pytest
 
 from care_data import registry
 from care_data.errors import CareError
-from care_data.stages import Settings
+from care_data.stages import Settings, downloads
 from care_data.stages.downloads import fetch_corpus
 from care_data.store import Store, sha256_file
 
@@ -70,3 +71,68 @@ def test_a_right_pin_is_verified(shelf, fetch, distinct):
         file.write(f'[checksums.pairs]\n"0.jsonl" = {{ sha256 = "{sha256}" }}\n')
     manifest = fetch("one").manifest
     assert (manifest.verified, manifest.warnings) == (True, [])
+
+
+# Side by side
+
+
+def test_four_corpora_are_fetched_at_once(shelf, distinct, monkeypatch):
+    """Each waits until three others have begun; a fifth only begins when one has ended."""
+    for number in range(5):
+        shelf.add(f"c{number}", distinct(number, 1))
+    meeting, lock, under_way, most = threading.Barrier(4, timeout=20), threading.Lock(), [], []
+
+    def fetch_one(entry, settings, **_):
+        with lock:
+            under_way.append(entry.name)
+            most.append(len(under_way))
+        if entry.name != "c4":
+            meeting.wait()
+        with lock:
+            under_way.remove(entry.name)
+        return entry.name
+
+    monkeypatch.setattr(downloads, "fetch_corpus", fetch_one)
+    told = []
+    entries = [registry.load(name) for name in shelf.names]
+    downloads.fetch_corpora(entries, Settings(Store(shelf.data)), lambda entry, done: told.append((entry.name, done)))
+    assert sorted(told) == [(name, name) for name in shelf.names]
+    assert max(most) == 4
+
+
+def test_what_goes_wrong_is_handed_over_and_the_others_are_stopped_when_the_caller_raises(shelf, distinct, monkeypatch):
+    for name in ("bad", "slow"):
+        shelf.add(name, distinct(name, 1))
+    stopped = threading.Event()
+
+    def fetch_one(entry, settings, *, again, stop):
+        if entry.name == "bad":
+            raise OSError("gone")
+        if stop.wait(20):
+            stopped.set()
+
+    def told(entry, outcome):
+        raise CareError(f"{entry.name}: {outcome}")
+
+    monkeypatch.setattr(downloads, "fetch_corpus", fetch_one)
+    with pytest.raises(CareError, match="bad: gone"):
+        downloads.fetch_corpora([registry.load("bad"), registry.load("slow")], Settings(Store(shelf.data)), told)
+    assert stopped.wait(5)
+
+
+def test_bytes_of_files_side_by_side_are_summed(shelf, distinct):
+    shelf.add("one", distinct("one", 1), distinct("two", 1))
+    told = []
+    settings = Settings(Store(shelf.data), str(shelf.mirror), progress=lambda *line: told.append(line))
+    manifest = fetch_corpus(registry.load("one"), settings).manifest
+    size = sum(f["bytes"] for f in manifest.files)
+    assert told[-1] == ("fetch", "one", size, size)
+    assert [done for _, _, done, _ in told] == sorted(done for _, _, done, _ in told)
+
+
+def test_what_a_fetch_brought_is_told_apart_from_what_was_there(shelf, fetch, distinct):
+    shelf.add("one", distinct("one", 1), distinct("two", 1))
+    assert fetch("one").brought == 2
+    next((shelf.data / "raw/one").rglob("1.jsonl")).unlink()
+    again = fetch("one")
+    assert (again.brought, again.fresh) == (1, True)

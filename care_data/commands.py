@@ -1,0 +1,227 @@
+"""A command on corpora as the command line gives it: entries chosen, stages run, all of it told, and an exit code."""
+
+import os
+import time
+import traceback
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from care_data.console import (
+    Bars,
+    bundle_line,
+    complain,
+    complaint,
+    print_json,
+    print_plan,
+    print_result,
+    result_json,
+    stage_line,
+)
+from care_data.errors import CareError, Exit
+from care_data.summaries import plan_json
+
+if TYPE_CHECKING:
+    from care_data.entries import Entry
+    from care_data.pipeline import RunResult
+    from care_data.stages import Settings, StageResult
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the commands on corpora are told; each takes those of its own stage."""
+
+    corpora: Annotated[list[str] | None, typer.Argument(help="Corpus names, groups, or all.", show_default=False)] = (
+        None
+    )
+    every: Annotated[bool, typer.Option("--all", help="Every corpus of the registry but the demo.")] = False
+    to: Annotated[Path, typer.Option("--to", envvar="CARE_DATA", help="The data folder.")] = Path("data")
+    mirror: Annotated[str | None, typer.Option(help="A folder or URL with upstream's files, laid out by source.")] = (
+        None
+    )
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be fetched; ask nobody.")] = False
+    hf_endpoint: Annotated[
+        str | None, typer.Option(help="Base address that stands for huggingface.co; also HF_ENDPOINT.")
+    ] = None
+    send_token: Annotated[bool, typer.Option("--send-token", help="Let --hf-endpoint have the Hub's token.")] = False
+    accept_changed: Annotated[
+        bool, typer.Option("--accept-changed", help="Take files that upstream changed as they are now.")
+    ] = False
+    permitted: Annotated[
+        bool, typer.Option("--i-have-permission", help="Crawl sites whose terms are not known; also CARE_CRAWL=yes.")
+    ] = False
+    bundle: Annotated[
+        Path | None, typer.Option(help="Then pack the files into this folder, for --mirror elsewhere.")
+    ] = None
+    pin: Annotated[bool, typer.Option("--pin", help="Then write the files' checksums into the entries.")] = False
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes to use; all cores by default.")] = None
+    max_bad: Annotated[float, typer.Option(min=0, max=1, help="Share of unreadable rows a file may have.")] = 0.01
+    outputs: Annotated[
+        list[str] | None,
+        typer.Option("--output", help="Also make an output that is not made by default: corpus.output."),
+    ] = None
+    name: Annotated[str | None, typer.Option(help="The release's name; made from its contents by default.")] = None
+    as_json: Json = False
+
+
+def _select(options: Options, failures: dict[str, CareError]) -> "list[Entry]":
+    """The entries asked for; failures: why some of them cannot be loaded."""
+    from care_data import registry
+
+    if not options.corpora and not options.every:
+        raise CareError("no corpus named", fix="Name corpora or groups, or say --all.", code=Exit.USAGE)
+    entries = registry.select(["all"] if options.every else options.corpora or [], failures)
+    tell_troubles(failures)
+    return entries
+
+
+def tell_troubles(failures: dict[str, CareError]) -> list[str]:
+    """Complain of what is wrong with the registry's folders, and of entries that cannot be loaded; each once."""
+    from care_data import registry
+
+    told = list(dict.fromkeys(map(str, [*registry.troubles(), *failures.values()])))
+    for text in told:
+        complain(text)
+    return told
+
+
+def _settings(options: Options, failures: dict[str, CareError], entries: "list[Entry]", bars: Bars) -> "Settings":
+    """What the stages are told. CareError (2) for an output that is none, or hosts that cannot be."""
+    from care_data.sources.hosts import load_hosts
+    from care_data.stages import Settings
+    from care_data.store import Store
+
+    asked = frozenset(options.outputs or [])
+    known = {f"{entry.name}.{output}" for entry in entries for output in entry.outputs}
+    for unknown in sorted(asked - known):
+        raise CareError(f"no output {unknown!r}", fix=f"Outputs are: {', '.join(sorted(known))}.", code=Exit.USAGE)
+
+    def failed(corpus: str, error: CareError) -> None:
+        bars.end("fetch", corpus)
+        bars.say(complaint(str(error), error.details))
+        _trace(error)
+
+    return Settings(
+        store=Store(options.to.expanduser()),
+        mirror=options.mirror,
+        workers=options.workers,
+        max_bad=options.max_bad,
+        outputs=asked,
+        progress=bars.advance,
+        failed=failed,
+        hosts=load_hosts(options.hf_endpoint, options.send_token),
+        accept_changed=options.accept_changed,
+        permitted=options.permitted or os.environ.get("CARE_CRAWL") == "yes",
+    )
+
+
+def tell_plan(options: Options) -> int:
+    """Tell what a fetch would bring; the exit code."""
+    from care_data.stages.plans import free_space, plan_corpora
+
+    failures: dict[str, CareError] = {}
+    entries = _select(options, failures)
+    settings = _settings(options, failures, entries, Bars())
+    plans, unplanned = plan_corpora(entries, settings)
+    for error in unplanned.values():
+        complain(str(error), error.details)
+    failures |= unplanned
+    free = free_space(settings.store.root)
+    if options.as_json:
+        print_json(plan_json(plans, entries, failures, free))
+    else:
+        print_plan(plans, entries, free, settings.store.root)
+    return _exit_code(failures, len(plans))
+
+
+def run(options: Options, last: str) -> int:
+    """Run the stages up to `last` and tell what they did, whatever ends them; the exit code."""
+    from care_data import bundles
+    from care_data.pipeline import RunResult, run_stages
+    from care_data.store import disk_error
+
+    started, result = time.monotonic(), RunResult()
+    entries = _select(options, result.failures)
+    bars = Bars(len(entries))
+    settings = _settings(options, result.failures, entries, bars)
+
+    def report(corpus: str, done: "StageResult") -> None:
+        bars.end(done.manifest.stage, corpus)
+        bars.say(stage_line(corpus, done, settings))
+
+    more: dict[str, Any] = {}
+    try:
+        if options.pin and options.mirror:
+            fix = "Pins are taken from upstream itself: leave one of them out."
+            raise CareError("--pin and --mirror do not go together", fix=fix, code=Exit.USAGE)
+        if options.bundle is not None:
+            bundles.refuse_foreign(options.bundle.expanduser())
+        waiting = (lambda holder: complain(f"waiting for {holder}, which is at work here")) if last == "fetch" else None
+        with settings.store.lock(waiting), bars:
+            run_stages(entries, settings, last, report, options.name, result)
+            more = _follow(options, entries, settings, result, bars)
+    except (CareError, OSError) as problem:
+        error = problem if isinstance(problem, CareError) else disk_error(problem, settings.store.root)
+        complain(str(error), error.details)
+        _trace(problem)
+        more = {"error": str(error), "code": int(error.code)}
+        more |= {"details": list(error.details)} if error.details else {}
+    seconds = time.monotonic() - started
+    _tell_left_out(result.failures)
+    if options.as_json:
+        print_json({**result_json(result, seconds), **more})
+    elif "error" not in more:
+        print_result(result, last, seconds, settings.store.root)
+    if "error" in more:
+        return int(more["code"])
+    return _exit_code(result.failures, sum(entry.name not in result.failures for entry in entries))
+
+
+def _follow(
+    options: Options, entries: "list[Entry]", settings: "Settings", result: "RunResult", bars: Bars
+) -> dict[str, Any]:
+    """What comes after a fetch, where asked for: pins in the entries, a bundle of the files."""
+    from care_data import bundles, pins
+
+    more: dict[str, Any] = {}
+    alive = [entry for entry in entries if entry.name in result.fetched]
+    if options.pin:
+        more["pinned"] = {}
+        for entry in alive:
+            try:
+                pinned = pins.pin(entry, result.fetched[entry.name].manifest, settings.store)
+            except CareError as error:
+                result.failures[entry.name] = error if entry.name in error.where else error.within(entry.name)
+                settings.failed(entry.name, result.failures[entry.name])
+            else:
+                more["pinned"][entry.name] = {"entry": str(entry.path), **asdict(pinned)}
+                warnings = "".join(f"\n         warning: {text}" for text in pinned.warnings)
+                bars.say(f"pin      {entry.name}: {pinned.files} files → {entry.path}{warnings}")
+    if options.bundle is not None and alive:
+        bundle = bundles.pack(alive, settings.store, options.bundle.expanduser(), settings.progress)
+        more["bundle"] = bundle.to_json()
+        bars.end("bundle", "files")
+        bars.say(bundle_line(bundle))
+    return more
+
+
+def _exit_code(failures: dict[str, CareError], done: int) -> int:
+    """0 where nothing failed, the first failure's where all did, else 3."""
+    first = next(iter(failures.values()), None)
+    return int(Exit.DONE if first is None else Exit.PARTIAL if done else first.code)
+
+
+def _tell_left_out(failures: dict[str, CareError]) -> None:
+    if failures:
+        complain(f"{', '.join(failures)} {'is' if len(failures) == 1 else 'are'} left out.")
+
+
+def _trace(error: BaseException) -> None:
+    """The traceback, where it was asked for."""
+    if "CARE_DEBUG" in os.environ:
+        traceback.print_exception(error)

@@ -1,0 +1,136 @@
+"""A corpus as a sheet for people: what it is, its licence and files, what is made of them, what is odd about it."""
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from care_data.sources.places import parse_source
+
+if TYPE_CHECKING:
+    from care_data.entries import Entry, File, Output
+
+Section = tuple[str, list[tuple[str, str]]]
+"""A heading, empty for the first section, and its rows: a label and a text, which may have several lines."""
+
+LINKS = {
+    "github": "https://github.com/{name}",
+    "hub": "https://huggingface.co/datasets/{name}",
+    "modelscope": "https://modelscope.cn/datasets/{name}",
+    "drive": "https://drive.google.com/open?id={name}",
+    "web": "https://{name}",
+    "manual": "https://{name}",
+}
+"""Where a person looks at the place of each scheme."""
+
+STATUS = {
+    "verified": "verified: tried on upstream's own bytes",
+    "described": "described: made from upstream's description, not tried on all of its bytes",
+}
+EXAMPLE_LINES, EXAMPLE_CHARS = 6, 400
+_COMMENT = re.compile(r"""((?:[^#"']|"(?:[^"\\]|\\.)*"|'[^']*')*)#\s?(.*)""")
+_HEADING = re.compile(r"\[+([^\]]+)\]+")
+_KEY = re.compile(r"""([\w."' -]+?)\s*=""")
+
+
+def describe(entry: "Entry", record: dict[str, Any] | None) -> list[Section]:
+    """The sections of a corpus's sheet; record: what the first output makes of the example."""
+    own = [
+        ("corpus", entry.name + (f", one of the group {entry.group}" if entry.group else "")),
+        ("status", STATUS[entry.status]),
+        ("language", ", ".join(sorted({output.language for output in entry.outputs.values()}))),
+        ("licence", _licence(entry.license)),
+        ("citation", entry.citation),
+        ("source", _source(entry.source)),
+    ]
+    own += [("mirrors", "\n".join(entry.data["mirrors"]))] if entry.data.get("mirrors") else []
+    own += [("republishes", f"{entry.mirror_of}, which keeps its own of two equal records")] if entry.mirror_of else []
+    own += [("priority", f"{entry.priority} (50 is usual)")] if entry.priority != 50 else []
+    notes = read_notes(entry.path.read_text(encoding="utf-8"))
+    sections: list[Section] = [
+        (entry.title, own),
+        ("Files", [(name, _file(entry, file)) for name, file in entry.files.items()]),
+        ("Outputs", [(name, _output(output)) for name, output in entry.outputs.items()]),
+        ("Set aside, in the example", _oddities(entry)),
+        ("Notes", notes),
+        ("Example", _example(entry, record)),
+    ]
+    return [(heading, rows) for heading, rows in sections if rows]
+
+
+def _licence(license: dict[str, Any]) -> str:
+    shared = "a cleaned copy may be published" if license["redistribute"] else "a cleaned copy may not be published"
+    return "\n".join([license["id"], *([license["terms"]] if license.get("terms") else []), shared])
+
+
+def _source(source: str) -> str:
+    place = parse_source(source)
+    lines = [f"{place.scheme}:{place.name}"]
+    if place.scheme in LINKS:
+        lines.append(LINKS[place.scheme].format(name=place.name))
+    elif place.scheme == "package":
+        lines.append("comes with this package")
+    return "\n".join([*lines, *([f"pinned at {place.pin}"] if place.pin else [])])
+
+
+def _file(entry: "Entry", file: "File") -> str:
+    inside = f", in it {file.member}" if file.member else ""
+    kind = f"{file.format}, {file.encoding}" if file.format not in ("parquet", "docx", "pickle") else file.format
+    pins = entry.checksums.get(file.name, {})
+    kinds = sorted({"sha256" if "sha256" in pin else "git blob id" for pin in pins.values()})
+    known = f"checksum of {len(pins)} known ({', '.join(kinds)})" if pins else "no checksum known"
+    size = sum(pin.get("bytes", 0) for pin in pins.values())
+    lines = [f"{file.path}{inside}", "; ".join([kind, known, *([f"{size:,} bytes"] if size else [])])]
+    lines += [f"from {file.source}"] if file.source != entry.source else []
+    return "\n".join([*lines, *(["may be absent"] if file.optional else [])])
+
+
+def _output(output: "Output") -> str:
+    role = "a benchmark, never trained on" if output.role == "benchmark" else "for training"
+    rows = f"{output.expect:,} rows expected" if output.expect is not None else "number of rows not known"
+    joined = "".join(f", joined with {join.file}" for join in output.joins)
+    lines = [f"{output.format}, {role}; {rows}", f"a {output.shape} from each row of {output.rows}{joined}"]
+    lines += [f"only rows where {column} fits {regex}" for column, regex in output.where.items()]
+    lines += [f"no rows where {column} fits {regex}" for column, regex in output.unless.items()]
+    patterns = output.fields | ({"opening": output.opening} if output.opening else {}) | (output.turns or {})
+    lines += [f"{field}: {json.dumps(pattern, ensure_ascii=False)}" for field, pattern in patterns.items()]
+    lines += [f"roles: {', '.join(f'{mark} is {role}' for mark, role in output.roles.items())}"] if output.roles else []
+    lines += [f"cleaned also by {' '.join(output.clean)}"] if output.clean else []
+    return "\n".join([*lines, *([] if output.default else ["made only with --output"])])
+
+
+def _oddities(entry: "Entry") -> list[tuple[str, str]]:
+    rejects = entry.example.get("rejects", {})
+    return [(name, ", ".join(f"{count} {why}" for why, count in counts.items())) for name, counts in rejects.items()]
+
+
+def _example(entry: "Entry", record: dict[str, Any] | None) -> list[tuple[str, str]]:
+    output = next(iter(entry.outputs.values()))
+    text = str(entry.example["files"].get(output.rows, "")).strip("\r\n")
+    lines = "\n".join(text.split("\n")[:EXAMPLE_LINES])[:EXAMPLE_CHARS]
+    rows = [(output.rows, lines + ("…" if len(lines) < len(text) else ""))]
+    if record is not None:
+        kept = {name: value for name, value in record.items() if name not in ("id", "corpus", "license")}
+        rows.append((f"→ {output.name}", json.dumps(kept, ensure_ascii=False, indent=1)))
+    return rows
+
+
+def read_notes(toml: str) -> list[tuple[str, str]]:
+    """The comments of an entry before its example, each with the table or key it stands beside or above."""
+    notes: list[tuple[str, str]] = []
+    table, waiting = "", []  # type: tuple[str, list[str]]
+    for line in toml.split("\n"):
+        found = _COMMENT.fullmatch(line)
+        code, comment = (found.group(1), found.group(2).strip()) if found else (line, "")
+        heading, key = _HEADING.match(code), _KEY.match(code)
+        if heading:
+            table = heading.group(1)
+            if table.startswith("example"):
+                break
+        if comment and not code.strip():
+            waiting.append(comment)
+        elif heading or key:
+            name = key.group(1) if key else ""
+            place = ".".join(part for part in (table, name) if part)
+            notes += [(place, " ".join(text)) for text in (waiting, [comment]) if any(text)]
+            waiting = []
+    return notes + [(table, " ".join(waiting))] * bool(waiting)
