@@ -4,8 +4,6 @@ Beside them the two patterns more than one floor must agree on: what a bare link
 where a value was masked.
 """
 
-from functools import partial
-
 import polars as pl
 
 HAN = r"\p{Han}"
@@ -59,12 +57,25 @@ def lacks_letter(text: pl.Expr, letter: str = r"\S") -> pl.Expr:
     Of nearly all texts the first character tells, by two comparisons; only where it may be space is the regular
     expression asked, which takes ten times as long.
     """
-    return text.map_batches(partial(_lacks_letter, letter=letter), return_dtype=pl.Boolean())
+    return text.map_batches(lambda texts: ~_ask(texts, letter, _may_be_space(texts), True), return_dtype=pl.Boolean())
 
 
-def _lacks_letter(text: pl.Series, letter: str) -> pl.Series:
-    unsure = ~(((text >= "!") & (text < "\x7f")) | (text >= "\u3001"))  # no space is at "!" to "~", or from U+3001 on
-    if not unsure.any():
-        return unsure
+def opens_with(text: pl.Expr, first: str, pattern: str) -> pl.Expr:
+    """Whether a pattern is found that can only be where the text's first character is `first` or space."""
+
+    def find(texts: pl.Series) -> pl.Series:
+        return _ask(texts, pattern, _may_be_space(texts) | ((texts >= first) & (texts < chr(ord(first) + 1))), False)
+
+    return text.map_batches(find, return_dtype=pl.Boolean())
+
+
+def _may_be_space(texts: pl.Series) -> pl.Series:
+    """Whether a text is empty or its first character may be space: none is from "!" to "~", none from U+3001 on."""
+    return ~(((texts >= "!") & (texts < "\x7f")) | (texts >= "\u3001"))
+
+
+def _ask(texts: pl.Series, pattern: str, unsure: pl.Series, known: bool) -> pl.Series:
+    """Whether the pattern is found in the texts that are unsure; of the others it is known."""
+    found = unsure if not known else ~unsure
     at = unsure.arg_true()
-    return unsure.scatter(at, ~text.gather(at).str.contains(letter))
+    return found.scatter(at, texts.gather(at).str.contains(pattern)) if len(at) else found

@@ -5,13 +5,14 @@ expressions, named by the "reason" that stands beside each rule in the schema; `
 """
 
 import json
+import re
 from functools import cache
 from typing import Any
 
 import polars as pl
 import pyarrow as pa
 
-from care_data.characters import lacks_letter
+from care_data.characters import lacks_letter, opens_with
 from care_data.errors import CareError, Exit
 from care_data.resources import resource_folder
 
@@ -122,7 +123,9 @@ def _broken(value: pl.Expr, rule: dict[str, Any], reason: str) -> list[tuple[str
         asked = _rust(rule["pattern"])
         found.append((reason, lacks_letter(value, asked) if rule["pattern"] == r"\S" else ~value.str.contains(asked)))
     if "not" in rule:
-        found.append((reason, value.str.contains(_rust(rule["not"]["pattern"]))))
+        refused = _rust(rule["not"]["pattern"])
+        first = re.match(r"\^\\s\*([a-z])", rule["not"]["pattern"])
+        found.append((reason, opens_with(value, first[1], refused) if first else value.str.contains(refused)))
     if "minItems" in rule:
         found.append((reason, value.list.len() < rule["minItems"]))
     if "maxItems" in rule:

@@ -45,7 +45,7 @@ def troubles() -> list[CareError]:
     for path in _files():
         try:
             check_name(path)
-            _read_toml(path, place_of(path))
+            _group_of(path)
         except CareError as error:
             found.append(error)
     return found
@@ -111,10 +111,16 @@ def groups() -> dict[str, list[str]]:
     for name in names():
         path = next(folder / f"{name}.toml" for folder in folders() if (folder / f"{name}.toml").is_file())
         with suppress(CareError):  # troubles() tells
-            group = _read_toml(path, place_of(path)).get("group")
-            if isinstance(group, str):
+            if group := _group_of(path):
                 found.setdefault(group, []).append(name)
     return found
+
+
+@cache
+def _group_of(path: Path) -> str:
+    """The group that an entry's file names, if any; CareError where the file cannot be read."""
+    group = _read_toml(path, place_of(path)).get("group")
+    return group if isinstance(group, str) else ""
 
 
 @cache

@@ -122,7 +122,7 @@ def _find(block, at, size, letter):  # type: ignore[no-untyped-def]
         met = np.uint8(0)
         for ahead in range(STRIDE):
             byte = block[here + np.uint64(ahead)]
-            met |= np.uint8(byte == letter) | np.uint8(byte == 10) | np.uint8(byte == 13) | np.uint8(byte == 0)
+            met |= np.uint8(byte == letter) | np.uint8(byte < 14)
         if met:
             break
         here += many

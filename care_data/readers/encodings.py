@@ -137,12 +137,12 @@ Line = tuple[int, str, str]
 class LineBlock:
     """Whole lines of a file, taken one by one or many at once.
 
-    offset: of their bytes in the file. utf8: the lines in UTF-8; None where not all of them decode. at: where in it the
-    next line begins.
+    offset, end: of their bytes in the file. utf8: the lines in UTF-8; None where not all of them decode. at: where in
+    it the next line begins.
     """
 
     def __init__(self, offset: int, raw: bytes, encoding: str) -> None:
-        self.offset, self.at, self._raw, self._encoding = offset, 0, raw, encoding
+        self.offset, self.end, self.at, self._raw, self._encoding = offset, offset + len(raw), 0, raw, encoding
         self.utf8 = _in_utf8(raw, encoding, offset)
         self._ahead = len(raw) - len(self.utf8) if self.utf8 is not None and is_utf8(encoding) else 0
         self._raw_at = self._ahead  # a byte order mark

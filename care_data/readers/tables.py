@@ -136,7 +136,7 @@ class _Lines:
 
         def read(held: tuple[LineBlock | Line, _Plain | None]) -> tuple[LineBlock | Line, _Plain | None]:
             block = held[0]
-            if not self._csv or not isinstance(block, LineBlock) or not block.utf8 or block.offset < HEAD_BYTES:
+            if not self._csv or not isinstance(block, LineBlock) or not block.utf8 or block.end < HEAD_BYTES:
                 return block, None
             return block, self._read_plain(block, header, wanted)
 
@@ -149,7 +149,7 @@ class _Lines:
         if self.between_blocks:
             self._open()
         block = self._block
-        if not block or not block.utf8 or block.offset < HEAD_BYTES:
+        if not block or not block.utf8 or block.end < HEAD_BYTES:
             return None
         start = block.at
         # What was read ahead began where the block does; a record that began in the block before moves the start.

@@ -60,7 +60,7 @@ def _read_ahead(
     The compiled reader takes longer to load than a small file to read, so it begins behind the head.
     """
     for one in found:
-        if isinstance(one, Lines) and one.offset >= HEAD_BYTES and not file.literals:
+        if isinstance(one, Lines) and one.offset + len(one.block) >= HEAD_BYTES and not file.literals:
             from care_data.readers.json_columns import plan_lines, read_json_block
 
             if plan := plan_lines(one.block, wanted):
