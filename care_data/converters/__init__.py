@@ -142,17 +142,28 @@ class Converter:
         self._own = wanted(output)[0]
 
     def convert_all(self, batches: Iterable[Batch], path: str) -> Iterator[Converted]:
-        """The batches of one upstream file, converted one by one."""
-        first = True
+        """The batches of one upstream file, converted one by one.
+
+        CareError behind the last where none of them had a column that the output needs: any line of JSON may bring it.
+        """
+        names: set[str] = set()
+        lacking: CareError | None = None
         for batch in batches:
-            if first and (batch.frame.height or not batch.bad):
-                try:
-                    require_columns(self.output, batch.names)
-                except CareError as error:
-                    name = path.rpartition("/")[2]
-                    raise error.within(f"{name}!{batch.member}" if batch.member else name) from error
-                first = False
+            names |= batch.names
+            if lacking is None and (batch.frame.height or not batch.bad):
+                lacking = self._find_lacking(batch.names, path, batch.member)
             yield self.convert(batch, path)
+        if lacking and self._find_lacking(names, path, None):
+            raise lacking
+
+    def _find_lacking(self, names: set[str], path: str, member: str | None) -> CareError | None:
+        """The error of a file that lacks a column."""
+        try:
+            require_columns(self.output, names)
+        except CareError as error:
+            name = path.rpartition("/")[2]
+            return error.within(f"{name}!{member}" if member else name)
+        return None
 
     def convert(self, batch: Batch, path: str) -> Converted:
         """One batch: its records, its rejects and the counts of both."""

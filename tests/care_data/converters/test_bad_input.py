@@ -8,9 +8,14 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from care_data import cli, registry
+from care_data.converters import Converter
+from care_data.entries import Output
+from care_data.errors import CareError
+from care_data.rows import Batch
 
 ENTRY = """
 title = "Invented"
@@ -211,3 +216,16 @@ def test_a_process_of_its_own_ends_the_same_way(run: Run, tmp_path: Path) -> Non
     assert not lines[at + 11].startswith(" ")
     assert json.loads(done.stdout)["failures"]["mine"]["details"] == [line.strip() for line in shown]
     assert half_written(tmp_path) == []
+
+
+def test_a_column_that_comes_with_a_later_batch_is_there():
+    output = Output(name="sft", format="sft", shape="pair", rows="f", fields={"instruction": "{q}", "output": "{a}"})
+    schema = {"_row": pl.UInt32, "q": pl.String, "a": pl.String}
+
+    def convert(*batches: tuple[str | None, set[str]]) -> list[dict[str, int]]:
+        read = [Batch(pl.DataFrame([[1, "问", answer]], schema, orient="row"), [], names) for answer, names in batches]
+        return [dict(made.dropped) for made in Converter(output, "c", "MIT", []).convert_all(read, "f")]
+
+    assert convert((None, {"q"}), ("答", {"q", "a"})) == [{"blank_output": 1}, {}]
+    with pytest.raises(CareError, match="no column 'a'"):
+        convert((None, {"q"}), (None, {"q"}))
