@@ -15,12 +15,11 @@ from care_data import __version__
 from care_data.entries import Entry
 from care_data.errors import CareError, Exit
 from care_data.sources.checksums import CHUNK
+from care_data.sources.mirror import BUNDLE, UNFINISHED
 from care_data.sources.partials import FOLDER, hold, lock_folder
 from care_data.stages import Progress, manifest_key, silent
 from care_data.stages.plans import refuse_small
 from care_data.store import Manifest, Store, flush, safe_join, sha256_file, write_json
-
-NAME, PART = "bundle.json", "bundle.part.json"
 
 
 @dataclass(frozen=True)
@@ -69,8 +68,8 @@ def pack(entries: list[Entry], store: Store, folder: Path, progress: Progress = 
         index = _join(before, entries, manifests, files)
         waiting = [file for file in files if not _is_right(folder, file.local, file.bytes, file.sha256)]
         refuse_small(sum(file.bytes for file in waiting), folder, "the bundle")
-        write_json(folder / PART, index)
-        (folder / NAME).unlink(missing_ok=True)
+        write_json(folder / UNFINISHED, index)
+        (folder / BUNDLE).unlink(missing_ok=True)
         total, done = sum(file.bytes for file in waiting), 0
         for file in waiting:
             progress("bundle", "files", done, total)
@@ -79,8 +78,8 @@ def pack(entries: list[Entry], store: Store, folder: Path, progress: Progress = 
         for path in before["files"].keys() - index["files"].keys():
             safe_join(folder, path).unlink(missing_ok=True)
         shutil.rmtree(folder / FOLDER, ignore_errors=True)  # what a killed run was at, and we were not asked for
-        write_json(folder / NAME, index)
-        (folder / PART).unlink()
+        write_json(folder / BUNDLE, index)
+        (folder / UNFINISHED).unlink()
         flush(folder)
     return Bundle(
         folder=folder,
@@ -107,7 +106,7 @@ def refuse_foreign(folder: Path) -> None:
 
 def _open(folder: Path) -> dict[str, Any]:
     """What the folder holds so far; CareError where that is no bundle."""
-    for name in (NAME, PART):
+    for name in (BUNDLE, UNFINISHED):
         try:
             index = json.loads((folder / name).read_bytes())
             files = {path: {"bytes": f["bytes"], "sha256": f["sha256"]} for path, f in index["files"].items()}
@@ -116,7 +115,7 @@ def _open(folder: Path) -> dict[str, Any]:
             continue
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise CareError(f"{folder / name} cannot be read", fix="Remove the folder, or name another.") from error
-        if name == PART:  # what a killed run meant to add may not be whole
+        if name == UNFINISHED:  # what a killed run meant to add may not be whole
             right = {path for path, f in files.items() if _is_right(folder, path, f["bytes"], f["sha256"])}
             corpora = {corpus: card for corpus, card in corpora.items() if {*card["files"]} <= right}
         return {"corpora": corpora, "files": files}

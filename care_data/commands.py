@@ -101,6 +101,9 @@ def _settings(options: Options, failures: dict[str, CareError], entries: "list[E
     for unknown in sorted(asked - known):
         raise CareError(f"no output {unknown!r}", fix=f"Outputs are: {', '.join(sorted(known))}.", code=Exit.USAGE)
 
+    if options.mirror == "":
+        raise CareError("--mirror is empty", fix="Name a folder or an address.", code=Exit.USAGE)
+
     def failed(corpus: str, error: CareError) -> None:
         bars.end("fetch", corpus)
         bars.say(complaint(str(error), error.details))

@@ -17,7 +17,7 @@ from care_data.rows import Batch, Wanted
 MAX_BAD = 0.01
 """Share of rows that may be unreadable before a file counts as not what its entry says."""
 FEW_BAD = 10
-"""Up to this many unreadable rows are set aside whatever their share, as long as some row is good."""
+"""Up to this many unreadable rows are set aside whatever their share, if some row is good and the share is not zero."""
 SHOWN, SHOWN_CHARS = 10, 60
 """Unreadable rows that an error shows, and characters of each."""
 
@@ -92,7 +92,7 @@ def lacks_member(path: Path, file: File) -> str:
 
 
 def _refuse_if_many(tally: _Tally, max_bad: float) -> None:
-    many = tally.bad > FEW_BAD and tally.bad > max_bad * (tally.good + tally.bad)
+    many = tally.bad > (FEW_BAD if max_bad else 0) and tally.bad > max_bad * (tally.good + tally.bad)
     if many or (tally.bad and not tally.good):
         rows = tally.good + tally.bad
         share = f"{tally.bad} of {rows} rows cannot be read ({tally.bad / rows:.1%}); the first, {tally.first}"

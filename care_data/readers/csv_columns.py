@@ -8,8 +8,10 @@ import numpy as np
 import polars as pl
 from numba import njit
 
-from care_data.readers.spans import CSV, STRIDE, view_spans
+from care_data.readers.spans import CSV, view_spans
 from care_data.rows import Wanted
+
+STRIDE = 16
 
 MAX_CELL = 100_000
 """Bytes that a record over several lines may have; in a longer one a quote was never closed."""
@@ -36,7 +38,7 @@ def read_csv_block(block: bytes, start: int, header: list[str], wanted: Wanted) 
             columns.append(pl.Series(name, pl.from_arrow(cells), kind))
         else:
             columns.append(pl.repeat(None, rows, dtype=kind, eager=True).alias(name))
-    return pl.DataFrame(columns, height=rows), stop
+    return pl.DataFrame(columns) if columns else pl.DataFrame(height=rows), stop
 
 
 @njit(cache=True, nogil=True)
@@ -116,7 +118,7 @@ def _are_rows(block, at, stop, width):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _find(block, at, size, letter):  # type: ignore[no-untyped-def]
-    """Where the letter, a line end or a NUL stands next; the size where none does. See spans.find_end."""
+    """Where the letter, a line end or a NUL stands next; the size where none does. Many bytes are looked at at once."""
     here, end, step, many = np.uint64(at), np.uint64(size), np.uint64(1), np.uint64(STRIDE)
     while here + many <= end:
         met = np.uint8(0)

@@ -1,14 +1,16 @@
-"""The compiled pass over JSON lines, a state machine over a plan of nodes (see json_columns.py)."""
+"""The compiled pass over JSON lines, a state machine over a plan of nodes (see json_columns.py).
+
+A kernel calls kernels of its own file only: numba's cache on disk notices a change in that file alone.
+"""
 
 import numpy as np
 from numba import njit
-
-from care_data.readers.spans import find_end, is_escape
 
 SKIP, TEXT, LIST, STRUCT = 0, 1, 2, 3
 """Kinds of nodes: a value that nobody wants, a text, a list, an object."""
 
 DEPTH = 32
+STRIDE = 16
 ESCAPED = 1 << 14
 """Beside the number of a node: its text holds escapes."""
 
@@ -155,12 +157,12 @@ def _skip_text(block, at, size):  # type: ignore[no-untyped-def]
     at += 1
     escaped = False
     while True:
-        at = find_end(block, at, size)
+        at = _find_end(block, at, size)
         if at == size or block[at] < 32:
             return -1, escaped
         if block[at] == 34:
             return at + 1, escaped
-        length = is_escape(block, at, size)
+        length = _is_escape(block, at, size)
         if length == 0:
             return -1, escaped
         at += length
@@ -230,3 +232,59 @@ def _skip_scalar(block, at, size):  # type: ignore[no-untyped-def]
     if at < size and (block[at] == 101 or block[at] == 69):
         return -1
     return at
+
+
+@njit(cache=True, nogil=True)
+def _find_end(block, at, size):  # type: ignore[no-untyped-def]
+    """Where the next quote, backslash or control character stands; the size where none does.
+
+    Many bytes are looked at at once, by numbers without a sign, which compilers make one instruction of.
+    """
+    here, end, step, many = np.uint64(at), np.uint64(size), np.uint64(1), np.uint64(STRIDE)
+    while here + many <= end:
+        met = np.uint8(0)
+        for ahead in range(STRIDE):
+            byte = block[here + np.uint64(ahead)]
+            met |= np.uint8(byte == 34) | np.uint8(byte == 92) | np.uint8(byte < 32)
+        if met:
+            break
+        here += many
+    while here < end:
+        byte = block[here]
+        if byte == 34 or byte == 92 or byte < 32:
+            break
+        here += step
+    return np.int64(here)
+
+
+@njit(cache=True, nogil=True)
+def _is_escape(block, at, size):  # type: ignore[no-untyped-def]
+    """Bytes of the JSON escape that begins here, of both for a pair of surrogates; 0 where it is none."""
+    if at + 1 >= size:
+        return 0
+    letter = block[at + 1]
+    if letter != 117:
+        known = letter == 34 or letter == 92 or letter == 47
+        known = known or letter == 98 or letter == 102 or letter == 110 or letter == 114 or letter == 116
+        return 2 if known else 0
+    if not _are_hex(block, at + 2, size):
+        return 0
+    if (block[at + 2] | 32) != 100 or block[at + 3] < 56:
+        return 6  # not D8 to DF
+    if (block[at + 3] | 32) >= 99 and block[at + 3] > 57:
+        return 0  # the second half of a pair alone
+    if at + 12 > size or block[at + 6] != 92 or block[at + 7] != 117 or not _are_hex(block, at + 8, size):
+        return 0
+    second = (block[at + 8] | 32) == 100 and (block[at + 9] | 32) >= 99 and block[at + 9] > 57
+    return 12 if second else 0
+
+
+@njit(cache=True, nogil=True)
+def _are_hex(block, at, size):  # type: ignore[no-untyped-def]
+    if at + 4 > size:
+        return False
+    for place in range(at, at + 4):
+        byte = block[place]
+        if not (48 <= byte <= 57 or 97 <= (byte | 32) <= 102):
+            return False
+    return True

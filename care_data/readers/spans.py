@@ -4,7 +4,6 @@ import numpy as np
 import pyarrow as pa
 from numba import njit
 
-STRIDE = 16
 JSON, CSV = 0, 1
 
 
@@ -67,12 +66,12 @@ def _undo_csv(block, at, stop, out, to):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _undo_json(block, at, stop, out, to):  # type: ignore[no-untyped-def]
     """Copies a text whose escapes are well written; where the copy ends."""
-    while True:
-        run = find_end(block, at, stop) - at
-        out[to : to + run] = block[at : at + run]
-        at, to = at + run, to + run
-        if at == stop:
-            return to
+    while at < stop:
+        byte = block[at]
+        if byte != 92:
+            out[to] = byte
+            at, to = at + 1, to + 1
+            continue
         letter = block[at + 1]
         if letter != 117:
             if letter == 110:
@@ -106,6 +105,7 @@ def _undo_json(block, at, stop, out, to):  # type: ignore[no-untyped-def]
             out[to], out[to + 1] = 0xF0 | code >> 18, 0x80 | code >> 12 & 63
             out[to + 2], out[to + 3] = 0x80 | code >> 6 & 63, 0x80 | code & 63
             to += 4
+    return to
 
 
 @njit(cache=True, nogil=True)
@@ -116,59 +116,3 @@ def _hex(block, at):  # type: ignore[no-untyped-def]
         byte = block[at + place]
         code = code << 4 | (byte - 48 if byte < 58 else (byte | 32) - 87)
     return code
-
-
-@njit(cache=True, nogil=True)
-def find_end(block, at, size):  # type: ignore[no-untyped-def]
-    """Where the next quote, backslash or control character stands; the size where none does.
-
-    Many bytes are looked at at once, by numbers without a sign, which compilers make one instruction of.
-    """
-    here, end, step, many = np.uint64(at), np.uint64(size), np.uint64(1), np.uint64(STRIDE)
-    while here + many <= end:
-        met = np.uint8(0)
-        for ahead in range(STRIDE):
-            byte = block[here + np.uint64(ahead)]
-            met |= np.uint8(byte == 34) | np.uint8(byte == 92) | np.uint8(byte < 32)
-        if met:
-            break
-        here += many
-    while here < end:
-        byte = block[here]
-        if byte == 34 or byte == 92 or byte < 32:
-            break
-        here += step
-    return np.int64(here)
-
-
-@njit(cache=True, nogil=True)
-def is_escape(block, at, size):  # type: ignore[no-untyped-def]
-    """Bytes of the JSON escape that begins here, of both for a pair of surrogates; 0 where it is none."""
-    if at + 1 >= size:
-        return 0
-    letter = block[at + 1]
-    if letter != 117:
-        known = letter == 34 or letter == 92 or letter == 47
-        known = known or letter == 98 or letter == 102 or letter == 110 or letter == 114 or letter == 116
-        return 2 if known else 0
-    if not _are_hex(block, at + 2, size):
-        return 0
-    if (block[at + 2] | 32) != 100 or block[at + 3] < 56:
-        return 6  # not D8 to DF
-    if (block[at + 3] | 32) >= 99 and block[at + 3] > 57:
-        return 0  # the second half of a pair alone
-    if at + 12 > size or block[at + 6] != 92 or block[at + 7] != 117 or not _are_hex(block, at + 8, size):
-        return 0
-    second = (block[at + 8] | 32) == 100 and (block[at + 9] | 32) >= 99 and block[at + 9] > 57
-    return 12 if second else 0
-
-
-@njit(cache=True, nogil=True)
-def _are_hex(block, at, size):  # type: ignore[no-untyped-def]
-    if at + 4 > size:
-        return False
-    for place in range(at, at + 4):
-        byte = block[place]
-        if not (48 <= byte <= 57 or 97 <= (byte | 32) <= 102):
-            return False
-    return True

@@ -49,23 +49,27 @@ def load_hosts(hub: str | None = None, send_token: bool = False) -> Hosts:
     """
     path, named = _config()
     try:
-        given = tomllib.loads(path.read_text("utf-8")).get("hosts", {})
+        tables = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         if named:
             raise _misuse(f"{shown(str(path))} does not exist", "Correct CARE_CONFIG, or unset it.") from None
-        given = {}
+        tables = {}
     except (OSError, ValueError) as error:
         raise _misuse(f"{shown(str(path))} cannot be read: {shown(str(error))}", "It is a TOML file.") from error
-    where = shown(str(path))
+    where, given = shown(str(path)), tables.pop("hosts", {})
+    if tables:
+        raise _misuse(f"{where}: nothing is known of {shown(next(iter(tables)))}", "Its one table is [hosts].")
     if not isinstance(given, dict):
         raise _misuse(f"{where}: hosts is not a table", 'Write [hosts], then lines like hub = "https://...".')
     values = {key: _check(key, value, f"{where}: hosts.{shown(key)}") for key, value in given.items()}
+    trusted = values.get("hub") if values.pop("send_token", False) else None
     for key, name in (("hub", "HF_ENDPOINT"), ("modelscope", "MODELSCOPE_ENDPOINT")):
         if os.environ.get(name):
             values[key] = _base(os.environ[name], name)
     if hub:
         values["hub"] = _base(hub, "--hf-endpoint")
-    return Hosts(**{**values, "send_token": send_token or values.get("send_token", False)})
+    # The file's word holds for the file's hub, and for no other that the environment or the command names.
+    return Hosts(**values, send_token=send_token or (trusted is not None and values.get("hub") == trusted))
 
 
 def read_token() -> str | None:

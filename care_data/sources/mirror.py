@@ -5,8 +5,10 @@ that are not what was pinned are taken all the same, and it is left to the calle
 """
 
 import hashlib
+import json
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
@@ -18,6 +20,9 @@ from care_data.sources.places import Place, match_paths, shown
 from care_data.sources.replies import Absent
 from care_data.sources.session import Session
 from care_data.sources.transfer import download
+
+BUNDLE, UNFINISHED = "bundle.json", "bundle.part.json"
+"""What `fetch --bundle` writes into a folder last, and what stands there until then."""
 
 SHORTEST_PIN = 4  # digits, as git has it
 PREFIXES = (12, 8, 7)  # how pins are usually cut; a web server cannot be asked for a list
@@ -40,6 +45,10 @@ def open_folder(mirror: str) -> Path:
     root = Path(mirror).expanduser().resolve()
     if not root.is_dir():
         raise CareError(f"the mirror {shown(mirror)} is not a folder", fix="Look at the path given to --mirror.")
+    if (root / UNFINISHED).exists() and not (root / BUNDLE).exists():
+        raise CareError(
+            f"the bundle {shown(mirror)} was never finished", fix="Run the fetch --bundle that began it once more."
+        )
     return root
 
 
@@ -67,7 +76,28 @@ def copy_from_folder(root: Path, place: Place, path: str, part: Partial, pin: Pi
     source = locate(root, place, path)
     if source is None:
         raise Absent(f"{shown(path)} is not in the mirror {shown(str(root))}")
-    return _copy(source, path, part, pin, session)
+    copied = _copy(source, path, part, pin, session)
+    packed = _bundled(root).get(source.relative_to(root).as_posix())
+    if packed not in (None, copied.sha256):
+        part.drop()
+        raise CareError(
+            f"{shown(str(source))} is not what was packed: sha256 is {copied.sha256}, {BUNDLE} has {packed}",
+            fix="Pack the bundle again, or copy it once more.",
+            code=Exit.INTEGRITY,
+        )
+    return copied
+
+
+@cache
+def _bundled(root: Path) -> dict[str, str]:
+    """Path to sha256 of the files of a mirror that `fetch --bundle` made; empty for any other."""
+    try:
+        files = json.loads((root / BUNDLE).read_bytes())["files"]
+        return {path: str(file["sha256"]) for path, file in files.items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CareError(f"{shown(str(root / BUNDLE))} cannot be read", fix="Pack the bundle again.") from error
 
 
 def find_at_address(base: str, place: Place, pattern: str, session: Session) -> list[str]:

@@ -7,10 +7,11 @@ from pathlib import Path
 from care_data.errors import CareError, Exit
 from care_data.sources import manual
 from care_data.sources.checksums import Pin, Received, parse_pin
-from care_data.sources.ledger import Ledger, Line
+from care_data.sources.impostors import HEAD, refuse_impostor
+from care_data.sources.ledger import FOUND, Ledger, Line
 from care_data.sources.partials import Partial, hold
 from care_data.sources.places import Place, check_path, expand_braces, has_star, match_paths, parse_source, shown
-from care_data.sources.replies import Absent, Withheld
+from care_data.sources.replies import Absent, Pointer, Withheld
 from care_data.sources.routes import Route, find_routes
 from care_data.sources.session import Session
 from care_data.sources.wants import Fetched, Origin, Want
@@ -205,8 +206,36 @@ def _combine(troubles: Sequence[tuple[Route, CareError]]) -> CareError:
 
 
 def _find(run: Run, job: Job, pin: Pin) -> Line | None:
-    """The file in the raw folder, if it will do: pinned and right, or not pinned, or as wrong as this same mirror's."""
-    line, origin = run.ledger.find(job.plan.place.at(job.path), pin), job.plan.routes[0].origin
-    if line is None or pin.holds(line.received) or (origin.tolerant and line.origin == origin.name):
+    """The file in the raw folder, if it will do.
+
+    Pinned, it must be right, or as wrong as this same mirror's. Not pinned, it must be upstream's or this mirror's:
+    another one's may be a sample. What somebody put there must look like data.
+    """
+    local, origin = job.plan.place.at(job.path), job.plan.routes[0].origin
+    line = run.ledger.find(local, pin)
+    if line is None or (line.origin == FOUND and not _is_data(run, job, line)):
+        return None
+    if origin.tolerant and line.origin == origin.name:
         return line
-    return None
+    if not pin and line.origin.startswith("mirror:"):
+        return None
+    return line if pin.holds(line.received) else None
+
+
+def _is_data(run: Run, job: Job, line: Line) -> bool:
+    """Whether a file that somebody put into the raw folder may be the one; a Git LFS pointer is fetched in full.
+
+    CareError where it is empty or a web page.
+    """
+    path = run.raw / job.plan.place.at(job.path)
+    if not line.bytes and not line.verified:
+        raise CareError(f"{shown(str(path))} is empty", fix="Put the file itself there.", code=Exit.MANUAL)
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    try:
+        refuse_impostor(head, job.path, shown(str(path)))
+    except Pointer:
+        if job.plan.place.scheme in manual.ADDRESSES:
+            raise
+        return False
+    return True

@@ -222,4 +222,4 @@ def test_an_index_that_leaves_the_folder_is_refused(fetched, bundle, tmp_path):
     letter = tmp_path.parent / "letter"
     with pytest.raises(CareError, match="unsafe path"):
         bundle("birch")
-    assert bundles.NAME in files(tmp_path / "out") or not letter.exists()
+    assert bundles.BUNDLE in files(tmp_path / "out") or not letter.exists()

@@ -140,10 +140,11 @@ def test_a_git_pin_that_held_stays_beside_the_new_one(corpus, upstream):
 
 def test_a_mirrors_files_are_not_pinned(corpus, upstream):
     before = corpus.path.read_bytes()
-    corpus.fetch(mirror=str(upstream.shelf.mirror))
+    sample = corpus.fetch(mirror=str(upstream.shelf.mirror))
     with pytest.raises(CareError, match=r"ash: 0\.jsonl came from mirror:.* Remove .* and fetch it from up") as caught:
-        corpus.pin(corpus.fetch())
+        corpus.pin(sample)
     assert (caught.value.code, corpus.path.read_bytes()) == (Exit.INTEGRITY, before)
+    assert corpus.pin(corpus.fetch()).files > 0  # upstream is asked for what a mirror gave and no pin vouches for
 
 
 def test_a_place_without_a_commit_is_pinned_with_a_warning(corpus, upstream):

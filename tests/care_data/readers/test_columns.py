@@ -1,7 +1,9 @@
 """The short way gives what the long way gives, or gives way to it."""
 
+import ast
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -153,6 +155,7 @@ def test_plain_lines_go_the_short_way():
     frame, stop = read_csv_block(b'q,a\n1,x\r\n\n2,"y,""z""\n"\n3\n4,5', 4, ["q", "a"], {"a": TEXT, "other": TEXT})
     assert frame.rows() == [("x", None), ('y,"z"\n', None)]
     assert stop == 23
+    assert read_csv_block(b"1,2\n3,4\n", 0, ["q", "a"], {})[0].height == 2
 
 
 def test_dialogues_go_the_short_way():
@@ -197,3 +200,19 @@ def test_lines_of_csv_that_are_not_plain_go_the_long_way(line):
     frame, stop = read_csv_block(f"x,y\n{line}".encode(), 0, ["q", "a"], {"q": TEXT})
     assert frame.rows() == [("x",)]
     assert stop == 4
+
+
+def test_a_kernel_calls_kernels_of_its_own_file_only():
+    """numba's cache on disk would not notice that the other file has changed."""
+    for path in Path(trees.__file__).parents[1].rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        kernels = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and "njit" in ast.dump(node)]
+        brought = {
+            alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("care_data")
+            for alias in node.names
+            if alias.name.islower()
+        }
+        called = {name.id for kernel in kernels for name in ast.walk(kernel) if isinstance(name, ast.Name)}
+        assert not called & brought, path

@@ -50,10 +50,24 @@ def test_the_argument_goes_before_the_environment_before_the_file(home, monkeypa
     text = '[hosts]\nhub = "https://file.example"\nmodelscope = "https://scope.example"\nsend_token = true\n'
     config(home / ".config/care", text)
     monkeypatch.setenv("HF_ENDPOINT", "https://environment.example/")
-    assert load_hosts() == Hosts(hub="https://environment.example", modelscope="https://scope.example", send_token=True)
+    assert load_hosts() == Hosts(hub="https://environment.example", modelscope="https://scope.example")
     monkeypatch.setenv("MODELSCOPE_ENDPOINT", "https://modelscope.ai")
     found = load_hosts("http://127.0.0.1:8000/")
     assert (found.hub, found.modelscope) == ("http://127.0.0.1:8000", "https://modelscope.ai")
+
+
+def test_the_files_word_on_the_token_holds_for_the_files_hub_only(home, monkeypatch):
+    config(home / ".config/care", '[hosts]\nhub = "https://file.example"\nsend_token = true\n')
+    assert load_hosts().send_token
+    assert not load_hosts("https://other.example").send_token
+    assert load_hosts("https://other.example", send_token=True).send_token
+    monkeypatch.setenv("HF_ENDPOINT", "https://environment.example")
+    assert not load_hosts().send_token
+
+
+def test_a_table_that_is_not_known_is_named(home):
+    config(home / ".config/care", '[host]\nhub = "https://file.example"\n')
+    assert "nothing is known of host" in refused()
 
 
 def test_all_keys_can_be_set(home):

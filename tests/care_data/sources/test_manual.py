@@ -51,6 +51,24 @@ def test_what_was_put_there_wrong_is_an_integrity_error(tmp_path):
     assert file.read_bytes() == b"wrong"
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is empty"),
+        (b"<!doctype html><title>Log in</title>", "is a web page 'Log in'"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 9\n", "Git LFS pointer"),
+    ],
+)
+def test_what_was_put_there_and_is_no_data_is_refused(tmp_path, content, said):
+    file = tmp_path / "manual/data.example.org/set/9/a.jsonl"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(content)
+    with pytest.raises(CareError, match=said) as caught:
+        fetch([Want("train", SOURCE, "a.jsonl", False, {})], tmp_path)
+    assert caught.value.code == Exit.MANUAL
+    assert file.read_bytes() == content
+
+
 def test_an_optional_one_may_stay_away(tmp_path, plant, monkeypatch):
     wants = [Want("train", SOURCE, "**/*.jsonl", True, {})]
     with pytest.raises(CareError) as caught:

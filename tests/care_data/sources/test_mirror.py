@@ -1,4 +1,5 @@
 import hashlib
+import json
 import os
 
 import pytest
@@ -127,6 +128,29 @@ def test_a_better_mirror_replaces_what_did_not_hold(plant, tmp_path):
     assert [file.verified for file in result.files] == [True]
     assert (tmp_path / "raw" / LOCAL / "a.csv").read_bytes() == b"cut and more"
     assert [file.verified for file in fetch(wants, tmp_path / "raw").files] == [True]  # no mirror, no network needed
+
+
+def test_a_sample_that_no_pin_vouches_for_is_not_kept_for_another_mirror(plant, tmp_path):
+    sample, whole = plant("github/o/r/a", b"cut"), tmp_path / "whole"
+    (whole / "github/o/r").mkdir(parents=True)
+    (whole / "github/o/r/a").write_bytes(b"the whole file")
+    for mirror, content in ((sample, b"cut"), (sample, b"cut"), (whole, b"the whole file")):
+        (file,) = fetch([want("a")], tmp_path / "raw", mirror=str(mirror)).files
+        assert (tmp_path / "raw" / file.local).read_bytes() == content
+
+
+def test_a_bundle_is_held_to_its_list(plant, tmp_path):
+    mirror = plant("github/o/r/a", b"packed")
+    index = {"files": {"github/o/r/a": {"bytes": 6, "sha256": sha(b"packed")}}}
+    (mirror / "bundle.part.json").write_text("{}")
+    with pytest.raises(CareError, match="never finished"):
+        fetch([want("a")], tmp_path / "raw", mirror=str(mirror))
+    (mirror / "bundle.json").write_text(json.dumps(index))
+    assert [file.sha256 for file in fetch([want("a")], tmp_path / "raw", mirror=str(mirror)).files] == [sha(b"packed")]
+    (mirror / "github/o/r/a").write_bytes(b"pocked")
+    with pytest.raises(CareError, match=sha(b"packed")) as caught:
+        fetch([want("a")], tmp_path / "again", mirror=str(mirror))
+    assert caught.value.code == Exit.INTEGRITY
 
 
 def test_two_alternatives_may_name_one_file(plant, tmp_path):
