@@ -8,10 +8,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from care_data.fingerprints.prefixes import Sets
+from care_data.kernels import kernel
 
 _SPREAD, _SHIFT = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)
 
@@ -59,7 +59,7 @@ def keep(
     return Decisions(*_keep(starts, first, jaccards, threshold, *index))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _match_equal(digests: NDArray) -> NDArray:
     total = digests.shape[0]
     size = 16
@@ -78,12 +78,12 @@ def _match_equal(digests: NDArray) -> NDArray:
     return found
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _slot(value: np.uint64, slots: int) -> np.int64:
     return np.int64((value * _SPREAD) >> _SHIFT) & (slots - 1)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _overlap(values: NDArray, starts: NDArray, one: int, two: int, threshold: float) -> float:
     """The Jaccard of two sorted sets, or -1 as soon as it cannot reach the threshold."""
     left, right = starts[one], starts[two]
@@ -103,7 +103,7 @@ def _overlap(values: NDArray, starts: NDArray, one: int, two: int, threshold: fl
     return common / (both - common)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _alike(values: NDArray, starts: NDArray, one: int, two: int, groups: int, threshold: float) -> float:
     """The smallest Jaccard of all groups, or -1 where one lies below the threshold."""
     smallest = 1.0
@@ -115,7 +115,7 @@ def _alike(values: NDArray, starts: NDArray, one: int, two: int, groups: int, th
     return smallest
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _narrowest(
     values: NDArray, starts: NDArray, place: int, groups: int, prefixes: NDArray, counts: NDArray, slots: int
 ) -> int:
@@ -130,7 +130,7 @@ def _narrowest(
     return narrowest
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _keep(
     pair_starts: NDArray,
     first: NDArray,

@@ -8,11 +8,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from care_data.errors import CareError, Exit
 from care_data.fingerprints.signatures import PERMUTATIONS
+from care_data.kernels import kernel
 from care_data.threads import spread
 
 CROWD = 32
@@ -100,7 +100,7 @@ def pair(signatures: NDArray[np.uint32], bands: Plan, workers: int | None = None
     return Candidates(first[order], second[order], crowded, compared, largest)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _chain(signatures: NDArray, begin: int, rows: int) -> tuple[NDArray, NDArray, NDArray]:
     """Buckets of one band: per record its slot and the record before it there (-1: none); per slot its records."""
     total = signatures.shape[0]
@@ -125,7 +125,7 @@ def _chain(signatures: NDArray, begin: int, rows: int) -> tuple[NDArray, NDArray
     return slots, before, counts
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _met_before(signatures: NDArray, one: int, two: int, begin: int, rows: int) -> bool:
     """Whether an earlier band of the two is equal, where the pair has been looked at already."""
     for start in range(0, begin, rows):
@@ -139,7 +139,7 @@ def _met_before(signatures: NDArray, one: int, two: int, begin: int, rows: int) 
     return False
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _agree(signatures: NDArray, one: int, two: int) -> int:
     equal = 0
     for at in range(signatures.shape[1]):
@@ -147,7 +147,7 @@ def _agree(signatures: NDArray, one: int, two: int) -> int:
     return equal
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _pair(
     signatures: NDArray, band: int, rows: int, agreements: int, crowd: int
 ) -> tuple[NDArray, NDArray, NDArray, int, int]:
@@ -175,7 +175,7 @@ def _pair(
     return first[:found], second[:found], crowded, compared, largest
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _double(values: NDArray) -> NDArray:
     wider = np.empty(2 * values.shape[0], values.dtype)
     wider[: values.shape[0]] = values

@@ -8,11 +8,11 @@ records hold lies behind every prefix and brings no pair together.
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from care_data.fingerprints.shingles import shingle
 from care_data.fingerprints.verification import Reader
+from care_data.kernels import kernel
 from care_data.threads import spread
 
 _BLOCK = 4096
@@ -68,13 +68,13 @@ def _interleave(groups: list[tuple[NDArray, NDArray]]) -> tuple[NDArray[np.uint6
     return np.concatenate([values for values, _ in groups])[np.argsort(place, kind="stable")], sizes
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _count(hashes: NDArray, counts: NDArray) -> None:
     for at in range(hashes.shape[0]):
         counts[np.int64(hashes[at] >> np.uint64(32)) & (_COUNTERS - 1)] += np.uint32(1)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _sort(hashes: NDArray, starts: NDArray, counts: NDArray) -> tuple[NDArray, NDArray]:
     values, sizes = np.empty(hashes.shape[0], np.uint64), np.empty(starts.shape[0] - 1, np.int64)
     out = 0

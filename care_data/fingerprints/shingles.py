@@ -9,10 +9,10 @@ are what MinHash takes.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from care_data.fingerprints.normalisation import Texts, folding
+from care_data.kernels import kernel
 
 SHINGLE = 5
 _BASE = np.uint64(0x9E3779B97F4A7C15)
@@ -53,7 +53,7 @@ def shingle(texts: Texts, group: int = 0, bits: int = 64) -> tuple[NDArray, NDAr
 # A kernel calls kernels of its own file only: numba's cache on disk notices a change in that file alone.
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fold(data: NDArray, start: int, stop: int, table: NDArray, codes: NDArray) -> tuple[int, int]:
     """The key's code points into `codes`; returns their number and the number of characters read."""
     kept, read, at = 0, 0, start
@@ -91,14 +91,14 @@ def _fold(data: NDArray, start: int, stop: int, table: NDArray, codes: NDArray) 
     return kept, read
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _mix(value: np.uint64) -> np.uint64:
     value = (value ^ (value >> _SHIFT_3)) * _MIX_1
     value = (value ^ (value >> _SHIFT_3)) * _MIX_2
     return value ^ (value >> _SHIFT_3)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _longest(offsets: NDArray) -> int:
     longest = 0
     for row in range(offsets.shape[0] - 1):
@@ -106,7 +106,7 @@ def _longest(offsets: NDArray) -> int:
     return longest
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _digest(data: NDArray, offsets: NDArray, table: NDArray, state: NDArray, lengths: NDArray) -> None:
     codes = np.empty(_longest(offsets), np.uint32)
     for row in range(offsets.shape[0] - 1):
@@ -123,7 +123,7 @@ def _digest(data: NDArray, offsets: NDArray, table: NDArray, state: NDArray, len
         lengths[row] = read
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _shingle(
     data: NDArray,
     offsets: NDArray,

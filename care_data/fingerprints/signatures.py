@@ -7,8 +7,9 @@ signature is the smallest value of each permutation over the text's shingles.
 from functools import cache
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from care_data.kernels import kernel
 
 PERMUTATIONS = 128
 SEED = 1
@@ -44,7 +45,7 @@ def sign(
     _sign(hashes, starts, factors, summands, signatures)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _mix(value: np.uint32) -> np.uint32:
     # numba widens a product of two uint32 to uint64: every step is cut back to 32 bits.
     value = np.uint32(value ^ (value >> _SHIFT_1))
@@ -54,7 +55,7 @@ def _mix(value: np.uint32) -> np.uint32:
     return np.uint32(value ^ (value >> _SHIFT_1))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _sign(hashes: NDArray, starts: NDArray, factors: NDArray, summands: NDArray, signatures: NDArray) -> None:
     width = signatures.shape[1]
     for row in range(starts.shape[0] - 1):

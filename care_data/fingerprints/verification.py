@@ -3,11 +3,11 @@
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from care_data.fingerprints.normalisation import Texts
 from care_data.fingerprints.shingles import shingle
+from care_data.kernels import kernel
 from care_data.threads import spread
 
 # The texts of some records (their numbers) in one group of fields.
@@ -53,7 +53,7 @@ def jaccard(hashes: NDArray[np.uint64], starts: NDArray[np.int64], one: NDArray,
     return found
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _jaccard(hashes: NDArray, starts: NDArray, one: NDArray, two: NDArray, found: NDArray) -> None:
     longest = 0
     for row in range(starts.shape[0] - 1):

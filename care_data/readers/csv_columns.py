@@ -6,8 +6,8 @@ too many or too few cells, or one over more lines than is sure. The caller reads
 
 import numpy as np
 import polars as pl
-from numba import njit
 
+from care_data.kernels import kernel
 from care_data.readers.spans import CSV, view_spans
 from care_data.rows import Wanted
 
@@ -41,7 +41,7 @@ def read_csv_block(block: bytes, start: int, header: list[str], wanted: Wanted) 
     return pl.DataFrame(columns) if columns else pl.DataFrame(height=rows), stop
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _scan(block, at, starts, lengths, doubled):  # type: ignore[no-untyped-def]
     """(records, where the one behind them begins): spans of the cells, and which have doubled quotes."""
     size, width, rows = len(block), starts.shape[1], 0
@@ -100,7 +100,7 @@ def _scan(block, at, starts, lengths, doubled):  # type: ignore[no-untyped-def]
     return rows, at
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _are_rows(block, at, stop, width):  # type: ignore[no-untyped-def]
     """Whether every line of a record but its first has a row's number of commas: then a quote swallowed them."""
     while at < stop and block[at] != 10:
@@ -116,7 +116,7 @@ def _are_rows(block, at, stop, width):  # type: ignore[no-untyped-def]
     return width > 1 and (block[stop - 1] == 10 or commas == width - 1)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _find(block, at, size, letter):  # type: ignore[no-untyped-def]
     """Where the letter, a line end or a NUL stands next; the size where none does. Many bytes are looked at at once."""
     here, end, step, many = np.uint64(at), np.uint64(size), np.uint64(1), np.uint64(STRIDE)

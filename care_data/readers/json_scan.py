@@ -4,7 +4,8 @@ A kernel calls kernels of its own file only: numba's cache on disk notices a cha
 """
 
 import numpy as np
-from numba import njit
+
+from care_data.kernels import kernel
 
 SKIP, TEXT, LIST, STRUCT = 0, 1, 2, 3
 """Kinds of nodes: a value that nobody wants, a text, a list, an object."""
@@ -15,7 +16,7 @@ ESCAPED = 1 << 14
 """Beside the number of a node: its text holds escapes."""
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def scan_lines(  # type: ignore[no-untyped-def]
     block, kinds, first, count, spelled, key_at, key_length, tokens, starts, lengths
 ):
@@ -121,7 +122,7 @@ def scan_lines(  # type: ignore[no-untyped-def]
             return -1, 0, seen
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _skip_space(block, at, size):  # type: ignore[no-untyped-def]
     """Where something else than space within a line stands; the size at the end."""
     while at < size and (block[at] == 32 or block[at] == 9 or block[at] == 13):
@@ -129,14 +130,14 @@ def _skip_space(block, at, size):  # type: ignore[no-untyped-def]
     return at
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _is_null(block, at, size):  # type: ignore[no-untyped-def]
     return (
         at + 4 <= size and block[at] == 110 and block[at + 1] == 117 and block[at + 2] == 108 and block[at + 3] == 108
     )
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _find_key(block, at, length, start, count, spelled, key_at, key_length):  # type: ignore[no-untyped-def]
     """The child that is spelled so; -1 where there is none."""
     for child in range(start, start + count):
@@ -151,7 +152,7 @@ def _find_key(block, at, length, start, count, spelled, key_at, key_length):  # 
     return -1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _skip_text(block, at, size):  # type: ignore[no-untyped-def]
     """(where the text that opens here has ended, whether it holds escapes); -1 where it is broken."""
     at += 1
@@ -169,7 +170,7 @@ def _skip_text(block, at, size):  # type: ignore[no-untyped-def]
         escaped = True
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _skip_value(block, at, size):  # type: ignore[no-untyped-def]
     """Where a value that nobody wants has ended: a text, a number, a word, or a list of those; -1 for all else."""
     if block[at] != 91:
@@ -196,7 +197,7 @@ def _skip_value(block, at, size):  # type: ignore[no-untyped-def]
     return -1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _skip_scalar(block, at, size):  # type: ignore[no-untyped-def]
     """Where a text, a plain number of few digits, true, false or null has ended; -1 for all else."""
     byte = block[at]
@@ -234,7 +235,7 @@ def _skip_scalar(block, at, size):  # type: ignore[no-untyped-def]
     return at
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _find_end(block, at, size):  # type: ignore[no-untyped-def]
     """Where the next quote, backslash or control character stands; the size where none does.
 
@@ -257,7 +258,7 @@ def _find_end(block, at, size):  # type: ignore[no-untyped-def]
     return np.int64(here)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _is_escape(block, at, size):  # type: ignore[no-untyped-def]
     """Bytes of the JSON escape that begins here, of both for a pair of surrogates; 0 where it is none."""
     if at + 1 >= size:
@@ -279,7 +280,7 @@ def _is_escape(block, at, size):  # type: ignore[no-untyped-def]
     return 12 if second else 0
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _are_hex(block, at, size):  # type: ignore[no-untyped-def]
     if at + 4 > size:
         return False

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pyarrow as pa
-from numba import njit
+
+from care_data.kernels import kernel
 
 JSON, CSV = 0, 1
 
@@ -24,7 +25,7 @@ def view_spans(
     return pa.Array.from_buffers(pa.string_view(), len(starts), buffers)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _view(block, starts, lengths, marked, notation, views, letters, meant):  # type: ignore[no-untyped-def]
     """Fills the views of Arrow's layout: length, then up to 12 bytes of text, or its first 4, its buffer and place."""
     to = 0
@@ -43,7 +44,7 @@ def _view(block, starts, lengths, marked, notation, views, letters, meant):  # t
         _fill(views, letters, row, meant, start, to - start, 1)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _fill(views, letters, row, text, at, length, buffer):  # type: ignore[no-untyped-def]
     views[row, 0] = length
     if length > 12:
@@ -53,7 +54,7 @@ def _fill(views, letters, row, text, at, length, buffer):  # type: ignore[no-unt
         letters[row, 4 + place] = text[at + place]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _undo_csv(block, at, stop, out, to):  # type: ignore[no-untyped-def]
     """Copies a cell in which quotes are doubled; where the copy ends."""
     while at < stop:
@@ -63,7 +64,7 @@ def _undo_csv(block, at, stop, out, to):  # type: ignore[no-untyped-def]
     return to
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _undo_json(block, at, stop, out, to):  # type: ignore[no-untyped-def]
     """Copies a text whose escapes are well written; where the copy ends."""
     while at < stop:
@@ -108,7 +109,7 @@ def _undo_json(block, at, stop, out, to):  # type: ignore[no-untyped-def]
     return to
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _hex(block, at):  # type: ignore[no-untyped-def]
     """The number that four hexadecimal digits write."""
     code = 0
