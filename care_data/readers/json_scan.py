@@ -1,7 +1,4 @@
-"""The compiled pass over JSON lines, a state machine over a plan of nodes (see json_columns.py).
-
-A kernel calls kernels of its own file only: numba's cache on disk notices a change in that file alone.
-"""
+"""The compiled pass over JSON lines, a state machine over a plan of nodes (see json_columns.py)."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Spans of a block's bytes as columns of text, and what may stand in them: the part all compiled readers share."""
+"""Spans of a block's bytes as columns of text: the part that both compiled readers share."""
 
 import numpy as np
 import pyarrow as pa

@@ -280,3 +280,12 @@ def test_parquet_with_a_footer_that_lies_is_refused_or_read_right(parquet: bytes
         assert (found, bad) == (rows, []), at
     assert len(told) > 20
     assert not [text for text in told if "\n" in text]
+
+
+def test_no_bad_row_at_all_is_taken_where_none_is_allowed(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b'{"q": "1"}\n{"q": 2,\n{"q": "3"}\n')
+    file = File("r", "package:x", "a", "json")
+    (batch,) = readers.read(tmp_path / "a", file, {"q": pl.String()})
+    assert (batch.frame.height, len(batch.bad)) == (2, 1)
+    with pytest.raises(CareError, match="1 of 3 rows cannot be read"):
+        list(readers.read(tmp_path / "a", file, {"q": pl.String()}, 0))

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from care_data.entries import File
-from care_data.readers import encodings, tables, trees
+from care_data.readers import csv_columns, encodings, tables, trees
 from care_data.readers.csv_columns import read_csv_block
 from care_data.readers.json_columns import plan_lines, read_json_block
 from care_data.rows import Wanted
@@ -217,3 +217,8 @@ def test_a_kernel_calls_kernels_of_its_own_file_only():
         }
         called = {name.id for one in kernels for line in one.body for name in ast.walk(line) if hasattr(name, "id")}
         assert not called & brought, path
+
+
+def test_both_ways_take_the_same_lines_for_one_record():
+    assert csv_columns.MAX_ROWLIKE == tables.MAX_ROWLIKE
+    assert csv_columns.MAX_CELL == tables.MAX_CELL  # in bytes, so the compiled way never takes more
