@@ -6,9 +6,9 @@ import polars as pl
 from polars.datatypes import DataTypeClass
 
 from care_data.errors import CareError, Exit
-from care_data.fingerprints.normalisation import compose
 
 Groups = Sequence[Sequence[str]]
+_HISTORY = pl.List(pl.List(pl.String))
 PROMPT = ["history", "instruction", "input"]
 # Columns that tell a format, and what is compared there; the first that fits every frame counts.
 FORMATS: list[tuple[set[str], Groups]] = [
@@ -42,16 +42,25 @@ def choose_groups(frames: list[pl.DataFrame], fields: Groups | None) -> list[lis
     return [list(group) for group in fields]
 
 
-def read_keys(frames: list[pl.DataFrame], groups: list[list[str]]) -> list[pl.Series]:
-    """Per group the texts of all frames, one after the other: its columns joined by line ends, in NFC.
+def read_texts(frame: pl.DataFrame, groups: list[list[str]]) -> list[pl.Series]:
+    """Per group its columns joined by line ends, named as the search wants them (`group0`, …).
 
-    A column a frame lacks, and a null, is the empty text; lists are joined. A group of one text column is not copied.
+    A column the frame lacks, and a null, is the empty text; lists are joined. A group of one text column is not copied.
     """
-    keys = []
-    for group in groups:
-        parts = [frame.select(_join(frame, group).alias("key"))["key"] for frame in frames]
-        keys.append(compose(pl.concat(parts)))
-    return keys
+    return [frame.select(_join(frame, group).alias(f"group{at}"))[f"group{at}"] for at, group in enumerate(groups)]
+
+
+def read_turns(frame: pl.DataFrame) -> pl.Series | None:
+    """Per record question, answer, question, … of a dialogue, empty for one exchange; None where none has a history."""
+    if not {"history", "instruction", "output"} <= set(frame.columns) or frame.schema["history"] != _HISTORY:
+        return None
+    past = pl.col("history")
+    is_dialogue = (past.list.len() > 0) & past.list.eval(pl.element().list.len() == 2).list.all()
+    said = past.list.eval(pl.element().explode().fill_null(""))
+    question = _join(frame, [name for name in ("instruction", "input") if name in frame.columns])
+    turns = pl.when(is_dialogue).then(pl.concat_list(said, question, pl.col("output").fill_null("")))
+    found = frame.select(turns.otherwise(pl.lit([], pl.List(pl.String))).alias("turns"))["turns"]
+    return found if (found.list.len() > 0).any() else None
 
 
 def _join(frame: pl.DataFrame, group: list[str]) -> pl.Expr:

@@ -1,7 +1,7 @@
-"""Who stays: the first of equal keys, and of alike records greedily those of higher priority.
+"""Who stays: of alike records, greedily, those that come first.
 
-Records are numbered by priority, 0 the highest. A record goes only if a kept record before it is alike: the
-lexicographically first maximal independent set over the verified pairs. So no chain A~B~C drags C out for B's sake.
+A record goes only if a kept record before it is alike: the lexicographically first maximal independent set over the
+verified pairs. So no chain A~B~C drags C out for B's sake.
 """
 
 import math
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from care_data.duplicates.dialogues import Containments
 from care_data.fingerprints.prefixes import Sets
 from care_data.kernels import kernel
 
@@ -17,65 +18,61 @@ _SPREAD, _SHIFT = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)
 
 
 @dataclass(frozen=True)
-class Decisions:
-    """Per record its keeper (-1 where it is kept itself) and the Jaccard between the two (1 where kept)."""
+class Alike:
+    """Pairs of records at or above the threshold, each once, with their Jaccard."""
 
-    keepers: NDArray[np.int64]
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
     jaccards: NDArray[np.float64]
 
 
-def match_equal(digests: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Per record the first with the same 128-bit digest (records x 2): itself where it is that first one."""
-    return _match_equal(np.ascontiguousarray(digests))
+@dataclass(frozen=True)
+class Decisions:
+    """Per record its keeper (-1 where it is kept itself), the Jaccard between the two (1 where kept), and why.
+
+    contained: whether the keeper is a longer dialogue that contains it; the Jaccard then is not told (nan).
+    """
+
+    keepers: NDArray[np.int64]
+    jaccards: NDArray[np.float64]
+    contained: NDArray[np.bool_]
 
 
-def keep(
-    total: int,
-    first: NDArray[np.int32],
-    second: NDArray[np.int32],
-    jaccards: NDArray[np.float64],
+def decide(
+    order: NDArray[np.int64],
+    settled: int,
+    alike: Alike,
+    containments: Containments,
     threshold: float,
-    crowded: NDArray[np.int32],
+    crowded: NDArray[np.int64],
     sets: Sets | None,
 ) -> Decisions:
-    """Decide record after record; of several kept records alike, the most alike is the keeper, then the first.
+    """Decide record after record in this order; of several kept records alike, the most alike is the keeper.
 
-    first < second: pairs sorted by (second, first), with their Jaccard. crowded: ascending numbers of the records whose
-    pairs among each other are not listed, `sets` their shingle sets in that order; such a record is compared with
-    the kept crowded ones that share a shingle of its prefix, in the one group where these are fewest (alike records are
-    alike in every group, so any one group finds them all), never with those already removed.
+    Of records equally alike the first is. So many as `settled` says stay whatever comes. A dialogue goes for the first
+    kept one that contains it. crowded: the records whose pairs among each other are not listed, in their order, `sets`
+    their shingle sets; such a record is compared with the kept crowded ones that share a shingle of its prefix, in
+    the one group where these are fewest (alike records are alike in every group, so any one group finds them all),
+    never with those already removed.
     """
-    edges = jaccards >= threshold
-    first, second, jaccards = first[edges], second[edges], jaccards[edges]
-    starts = np.searchsorted(second, np.arange(total + 1))
-    places = np.full(total, -1, np.int32)
-    places[crowded] = np.arange(len(crowded), dtype=np.int32)
-    if sets is None:
-        sets = Sets(np.zeros(0, np.uint64), np.zeros(1, np.int64), 1)
+    total = len(order)
+    places = np.empty(total, np.int64)
+    places[order] = np.arange(total)
+    earlier, later = np.sort(np.stack([places[alike.first], places[alike.second]]), axis=0)
+    by_later = np.lexsort((earlier, later))
+    pairs = (np.searchsorted(later[by_later], np.arange(total + 1)), earlier[by_later], alike.jaccards[by_later])
+    holders, held = places[containments.holders], places[containments.held]
+    by_held = np.lexsort((holders, held))
+    hold = (np.searchsorted(held[by_held], np.arange(total + 1)), holders[by_held])
+    seats = np.full(total, -1, np.int32)
+    seats[places[crowded]] = np.arange(len(crowded), dtype=np.int32)
+    sets = Sets(np.zeros(0, np.uint64), np.zeros(1, np.int64), 1) if sets is None else sets
     sizes = np.diff(sets.starts)
     prefixes = sizes - np.ceil(threshold * sizes - 1e-9).astype(np.int64) + 1
     slots = 1 << max(4, math.ceil(math.log2(prefixes.sum() + 1)))
-    index = (places, crowded, sets.values, sets.starts, sets.groups, prefixes, slots)
-    return Decisions(*_keep(starts, first, jaccards, threshold, *index))
-
-
-@kernel
-def _match_equal(digests: NDArray) -> NDArray:
-    total = digests.shape[0]
-    size = 16
-    while size < 2 * total:
-        size *= 2
-    heads, found = np.full(size, -1, np.int64), np.empty(total, np.int64)
-    for record in range(total):
-        slot = np.int64(digests[record, 0] & np.uint64(size - 1))
-        while heads[slot] >= 0 and (
-            digests[heads[slot], 0] != digests[record, 0] or digests[heads[slot], 1] != digests[record, 1]
-        ):
-            slot = (slot + 1) & (size - 1)
-        if heads[slot] < 0:
-            heads[slot] = record
-        found[record] = heads[slot]
-    return found
+    crowd = (seats, places[crowded], sets.values, sets.starts, sets.groups, prefixes, slots)
+    keepers, jaccards, contained = _decide(settled, pairs, hold, threshold, crowd)
+    return Decisions(np.where(keepers < 0, -1, order[keepers])[places], jaccards[places], contained[places])
 
 
 @kernel
@@ -131,51 +128,47 @@ def _narrowest(
 
 
 @kernel
-def _keep(
-    pair_starts: NDArray,
-    first: NDArray,
-    jaccards: NDArray,
-    threshold: float,
-    places: NDArray,
-    crowded: NDArray,
-    values: NDArray,
-    starts: NDArray,
-    groups: int,
-    prefixes: NDArray,
-    slots: int,
-) -> tuple[NDArray, NDArray]:
+def _decide(settled: int, pairs: tuple, hold: tuple, threshold: float, crowd: tuple) -> tuple[NDArray, NDArray, NDArray]:
+    pair_starts, earlier, jaccards = pairs
+    hold_starts, holders = hold
+    seats, crowded, values, starts, groups, prefixes, slots = crowd
     total = pair_starts.shape[0] - 1
-    keepers, found = np.full(total, -1, np.int64), np.ones(total)
+    keepers, found, contained = np.full(total, -1, np.int64), np.ones(total), np.zeros(total, np.bool_)
     heads, counts = np.full(slots, -1, np.int64), np.zeros(slots, np.int32)
     entries = prefixes.sum()
     before, owners, used = np.empty(entries, np.int64), np.empty(entries, np.int32), 0
     asked = np.full(crowded.shape[0], -1, np.int64)
     for record in range(total):
         keeper, best = np.int64(-1), -1.0
-        for at in range(pair_starts[record], pair_starts[record + 1]):
-            if keepers[first[at]] < 0 and jaccards[at] > best:
-                keeper, best = np.int64(first[at]), jaccards[at]
-        place = places[record]
-        if place >= 0:
-            which = place * groups + _narrowest(values, starts, place, groups, prefixes, counts, slots)
-            for at in range(starts[which], starts[which] + prefixes[which]):
-                entry = heads[_slot(values[at], slots)]
-                while entry >= 0:
-                    other = owners[entry]
-                    if asked[other] != record:
-                        asked[other] = record
-                        alike = _alike(values, starts, other, place, groups, threshold)
-                        if alike >= threshold and (alike > best or (alike == best and crowded[other] < keeper)):
-                            keeper, best = np.int64(crowded[other]), alike
-                    entry = before[entry]
+        seat = seats[record]
+        if record >= settled:
+            for at in range(hold_starts[record], hold_starts[record + 1]):
+                if keeper < 0 and keepers[holders[at]] < 0:
+                    keeper, best, contained[record] = holders[at], np.nan, True
+            if keeper < 0:
+                for at in range(pair_starts[record], pair_starts[record + 1]):
+                    if keepers[earlier[at]] < 0 and jaccards[at] > best:
+                        keeper, best = np.int64(earlier[at]), jaccards[at]
+                if seat >= 0:
+                    which = seat * groups + _narrowest(values, starts, seat, groups, prefixes, counts, slots)
+                    for at in range(starts[which], starts[which] + prefixes[which]):
+                        entry = heads[_slot(values[at], slots)]
+                        while entry >= 0:
+                            other = owners[entry]
+                            if asked[other] != record:
+                                asked[other] = record
+                                alike = _alike(values, starts, other, seat, groups, threshold)
+                                if alike >= threshold and (alike > best or (alike == best and crowded[other] < keeper)):
+                                    keeper, best = np.int64(crowded[other]), alike
+                            entry = before[entry]
         if keeper >= 0:
             keepers[record], found[record] = keeper, best
-        elif place >= 0:
-            for which in range(place * groups, (place + 1) * groups):
+        elif seat >= 0:
+            for which in range(seat * groups, (seat + 1) * groups):
                 for at in range(starts[which], starts[which] + prefixes[which]):
                     slot = _slot(values[at], slots)
-                    before[used], owners[used] = heads[slot], place
+                    before[used], owners[used] = heads[slot], seat
                     heads[slot] = used
                     counts[slot] += 1
                     used += 1
-    return keepers, found
+    return keepers, found, contained

@@ -5,6 +5,7 @@ of b bands with (1 - j**r)**b: the chance to miss them, largest at the threshold
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +14,11 @@ from numpy.typing import NDArray
 from care_data.errors import CareError, Exit
 from care_data.fingerprints.signatures import PERMUTATIONS
 from care_data.kernels import kernel
-from care_data.threads import spread
+from care_data.threads import work_ahead
 
 CROWD = 32
 _SCREEN_SHARE = 0.01
+_NODES = 200
 _BASE, _SHIFT = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)
 
 
@@ -53,10 +55,7 @@ def plan(threshold: float, num_perm: int = PERMUTATIONS, miss: float = 1e-3) -> 
 
     CareError for a threshold not in (0, 1], a chance not in (0, 1), or where no bands are good enough.
     """
-    if not 0 < threshold <= 1:
-        raise CareError(f"threshold {threshold} is not above 0 and at most 1", code=Exit.USAGE, fix="Try 0.8.")
-    if not 0 < miss < 1:
-        raise CareError(f"miss {miss} is not a chance between 0 and 1", code=Exit.USAGE, fix="Try 0.001.")
+    _refuse(threshold, miss)
     agreements, lost = _agreements(threshold, num_perm, miss * _SCREEN_SHARE)
     for rows in range(num_perm, 0, -1):
         chance = (1 - threshold**rows) ** (num_perm // rows) + lost
@@ -64,6 +63,33 @@ def plan(threshold: float, num_perm: int = PERMUTATIONS, miss: float = 1e-3) -> 
             return Plan(num_perm // rows, rows, agreements, chance)
     reason = f"{num_perm} permutations miss a pair at threshold {threshold} more often than {miss}"
     raise CareError(reason, code=Exit.USAGE, fix="Raise the threshold or the chance to miss.")
+
+
+def optimum(threshold: float, num_perm: int = PERMUTATIONS, miss: float = 1e-3) -> Plan:
+    """The bands that datasketch's MinHashLSH chooses: false candidates and lost pairs of all Jaccards weigh the same.
+
+    miss: bounds only the pairs lost by too few agreements. CareError for a threshold or a chance out of range.
+    """
+    _refuse(threshold, miss)
+    agreements, lost = _agreements(threshold, num_perm, miss * _SCREEN_SHARE)
+    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    low, high = threshold * (nodes + 1) / 2, threshold + (1 - threshold) * (nodes + 1) / 2
+    best, least = Plan(1, num_perm, agreements, 1.0), math.inf
+    for bands in range(1, num_perm + 1):
+        for rows in range(1, num_perm // bands + 1):
+            found = weights @ (1 - (1 - low**rows) ** bands) * threshold / 2
+            missed = weights @ (1 - high**rows) ** bands * (1 - threshold) / 2
+            if found + missed < least:
+                least = found + missed
+                best = Plan(bands, rows, agreements, (1 - threshold**rows) ** bands + lost)
+    return best
+
+
+def _refuse(threshold: float, miss: float) -> None:
+    if not 0 < threshold <= 1:
+        raise CareError(f"threshold {threshold} is not above 0 and at most 1", code=Exit.USAGE, fix="Try 0.8.")
+    if not 0 < miss < 1:
+        raise CareError(f"miss {miss} is not a chance between 0 and 1", code=Exit.USAGE, fix="Try 0.001.")
 
 
 def _agreements(threshold: float, num_perm: int, chance: float) -> tuple[int, float]:
@@ -77,19 +103,29 @@ def _agreements(threshold: float, num_perm: int, chance: float) -> tuple[int, fl
     return num_perm, below
 
 
-def pair(signatures: NDArray[np.uint32], bands: Plan, workers: int | None = None, crowd: int = CROWD) -> Candidates:
+def pair(
+    signatures: NDArray,
+    bands: Plan,
+    workers: int | None = None,
+    crowd: int = CROWD,
+    advance: Callable[[int], None] = lambda done: None,
+) -> Candidates:
     """The pairs of records (rows of `signatures`) that share a band and agree in enough values.
 
     Band by band, so that memory holds the keys of one band a worker. A bucket of up to `crowd` records gives all its
     pairs. In a fuller one that would grow with the square, so its records are marked crowded instead and no pair of it
     is listed: whoever reads the result compares crowded records with each other by other means (prefixes.py finds all
     their pairs). So no pair that shares a band is lost: it is listed, has too few agreements, or both are crowded.
+    advance: told how many bands are done.
     """
 
-    def look(start: int, stop: int) -> list[tuple[NDArray, NDArray, NDArray, int, int]]:
-        return [_pair(signatures, band, bands.rows, bands.agreements, crowd) for band in range(start, stop)]
+    def look(band: int) -> tuple[NDArray, NDArray, NDArray, int, int]:
+        return _pair(signatures, band, bands.rows, bands.agreements, crowd)
 
-    found = [part for parts in spread(look, bands.bands, 1, workers) for part in parts]
+    found = []
+    for part in work_ahead(look, range(bands.bands), workers):
+        found.append(part)
+        advance(len(found))
     first = np.concatenate([part[0] for part in found])
     second = np.concatenate([part[1] for part in found])
     order = np.lexsort((first, second))

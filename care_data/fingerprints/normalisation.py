@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from care_data.kernels import kernel
+
 if TYPE_CHECKING:
     import polars as pl
 
@@ -53,15 +55,24 @@ def pack(texts: "pl.Series") -> Texts:
     array = texts.to_arrow()
     _, offsets, data = array.buffers()
     if len(array) == 0 or data is None:
-        return Texts(_frozen(np.zeros(0, np.uint8)), _frozen(np.zeros(len(array) + 1, np.int64)))
+        return Texts(frozen(np.zeros(0, np.uint8)), frozen(np.zeros(len(array) + 1, np.int64)))
     ends = np.frombuffer(offsets, np.int64, len(array) + 1, array.offset * 8)
     return Texts(np.frombuffer(data, np.uint8), ends)
+
+
+def take(texts: Texts, rows: NDArray[np.int64]) -> Texts:
+    """The texts of these rows, in this order."""
+    offsets = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum(texts.offsets[rows + 1] - texts.offsets[rows], out=offsets[1:])
+    data = np.empty(int(offsets[-1]), np.uint8)
+    _take(texts.data, texts.offsets, rows, data, offsets)
+    return Texts(frozen(data), frozen(offsets))
 
 
 @cache
 def folding() -> NDArray[np.uint32]:
     """For each code point of the first two planes what it is in the key: 0 where it is dropped."""
-    return _frozen(np.array([_fold(chr(code)) for code in range(_TABLED)], np.uint32))
+    return frozen(np.array([_fold(chr(code)) for code in range(_TABLED)], np.uint32))
 
 
 def _fold(character: str) -> int:
@@ -90,7 +101,15 @@ def _narrow(character: str) -> tuple[str, str]:
     return character, unicodedata.category(character)
 
 
-def _frozen(array: np.ndarray) -> np.ndarray:
+def frozen(array: np.ndarray) -> np.ndarray:
     """Read-only as Arrow's buffers are, so that the kernels are compiled for one type of array."""
     array.flags.writeable = False
     return array
+
+
+@kernel
+def _take(data: NDArray, offsets: NDArray, rows: NDArray, taken: NDArray, ends: NDArray) -> None:
+    for at in range(rows.shape[0]):
+        begin, out = offsets[rows[at]], ends[at]
+        for byte in range(ends[at + 1] - out):
+            taken[out + byte] = data[begin + byte]

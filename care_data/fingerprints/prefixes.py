@@ -33,17 +33,17 @@ class Sets:
     groups: int
 
 
-def arrange(records: NDArray[np.int32], texts: Reader, groups: int, workers: int | None = None) -> Sets:
+def arrange(records: NDArray[np.int32], read: Reader, groups: int, workers: int | None = None) -> Sets:
     """The shingle sets of the records, rarest first; how rare is counted among these records."""
 
     def count(start: int, stop: int) -> NDArray[np.uint32]:
         counts = np.zeros(_COUNTERS, np.uint32)
         for group in range(groups):
-            _count(shingle(texts(records[start:stop], group), group)[0], counts)
+            _count(shingle(read(records[start:stop], group), group)[0], counts)
         return counts
 
     def sort(start: int, stop: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-        parts = [shingle(texts(records[start:stop], group), group) for group in range(groups)]
+        parts = [shingle(read(records[start:stop], group), group) for group in range(groups)]
         sets = [_sort(hashes, starts, counts) for hashes, starts in parts]
         return _interleave(sets)
 

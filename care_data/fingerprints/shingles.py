@@ -1,4 +1,4 @@
-"""The 5-grams of a text's key as hashes, and the hash of the whole key, in compiled loops over the Arrow buffer.
+"""The key of a text, the hash of all of it and the hashes of its 5-grams, in compiled loops over the Arrow buffer.
 
 A key of fewer than five characters is one shingle, itself; the empty key is one shingle, `nothing`, so two empty texts
 are alike (Jaccard 1) and an empty and a written one are not (0); one repeated character gives one shingle.
@@ -11,7 +11,7 @@ are what MinHash takes.
 import numpy as np
 from numpy.typing import NDArray
 
-from care_data.fingerprints.normalisation import Texts, folding
+from care_data.fingerprints.normalisation import Texts, folding, frozen
 from care_data.kernels import kernel
 
 SHINGLE = 5
@@ -27,26 +27,32 @@ _BETWEEN_DIGITS = 1 << 31
 _BEYOND_TABLE = 0xE0000
 
 
-def digest(texts: Texts, before: NDArray[np.uint64] | None = None) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """Per text a 128-bit hash of its key (rows x 2) and its length in characters, those dropped included.
+def fold(
+    texts: Texts, before: NDArray[np.uint64] | None = None
+) -> tuple[Texts, NDArray[np.uint64], NDArray[np.int64]]:
+    """Per text its key, a 128-bit hash of that (rows x 2) and its length in characters, those dropped included.
 
-    before: the digests of an earlier group of the same records; the result then stands for both groups in their order.
+    before: the hashes of an earlier group of the same records; the result then stands for both groups in their order.
     The same in every process, version and machine.
     """
     state = np.zeros((len(texts), 2), np.uint64) if before is None else before.copy()
+    size = int(texts.offsets[-1] - texts.offsets[0])
+    # A character's lower case may take three bytes where it took two itself.
+    data, offsets = np.empty(size + size // 2, np.uint8), np.zeros(len(texts) + 1, np.int64)
     lengths = np.zeros(len(texts), np.int64)
-    _digest(texts.data, texts.offsets, folding(), state, lengths)
-    return state, lengths
+    _fold(texts.data, texts.offsets, folding(), state, lengths, data, offsets)
+    return Texts(frozen(data[: offsets[-1]]), frozen(offsets)), state, lengths
 
 
-def shingle(texts: Texts, group: int = 0, bits: int = 64) -> tuple[NDArray, NDArray[np.int64]]:
-    """The hashes of all shingles, one text after the other (uint64, or uint32 for bits=32), repeats included.
+def shingle(keys: Texts, group: int = 0, bits: int = 64) -> tuple[NDArray, NDArray[np.int64]]:
+    """The hashes of all shingles of keys, one after the other (uint64, or uint32 for bits=32), repeats included.
 
-    With them where each text's begin and the last's end (int64, rows + 1); every text has at least one.
+    With them where each key's begin and the last's end (int64, rows + 1); every key has at least one.
     """
-    hashes = np.empty(int(texts.offsets[-1] - texts.offsets[0]) + len(texts), np.uint32 if bits == 32 else np.uint64)
-    starts = np.zeros(len(texts) + 1, np.int64)
-    _shingle(texts.data, texts.offsets, folding(), np.uint64(group), np.uint64(64 - bits), hashes, starts)
+    size = int(keys.offsets[-1] - keys.offsets[0]) + len(keys)
+    hashes = np.empty(size, np.uint32 if bits == 32 else np.uint64)
+    starts = np.zeros(len(keys) + 1, np.int64)
+    _shingle(keys.data, keys.offsets, np.uint64(group), np.uint64(64 - bits), hashes, starts)
     return hashes[: starts[-1]], starts
 
 
@@ -54,10 +60,9 @@ def shingle(texts: Texts, group: int = 0, bits: int = 64) -> tuple[NDArray, NDAr
 
 
 @kernel
-def _fold(data: NDArray, start: int, stop: int, table: NDArray, codes: NDArray) -> tuple[int, int]:
-    """The key's code points into `codes`; returns their number and the number of characters read."""
-    kept, read, at = 0, 0, start
-    pending, after_digit = 0, False
+def _decode(data: NDArray, start: int, stop: int, codes: NDArray) -> int:
+    """The code points of UTF-8 bytes into `codes`; returns their number."""
+    read, at = 0, start
     while at < stop:
         byte = data[at]
         if byte < 0x80:
@@ -71,7 +76,17 @@ def _fold(data: NDArray, start: int, stop: int, table: NDArray, codes: NDArray) 
             code = (byte & 0x07) << 18 | (data[at + 1] & 0x3F) << 12
             code |= (data[at + 2] & 0x3F) << 6 | (data[at + 3] & 0x3F)
             at += 4
+        codes[read] = code
         read += 1
+    return read
+
+
+@kernel
+def _keep(codes: NDArray, read: int, table: NDArray) -> int:
+    """The key's code points, in place of the text's; returns their number."""
+    kept, pending, after_digit = 0, 0, False
+    for at in range(read):
+        code = codes[at]
         if code < table.shape[0]:
             code = table[code]
         elif code >= _BEYOND_TABLE:  # tags, more variation selectors, private use
@@ -82,13 +97,34 @@ def _fold(data: NDArray, start: int, stop: int, table: NDArray, codes: NDArray) 
             continue
         is_digit = 48 <= code <= 57
         if pending and is_digit:
+            # Written where it was read or before: a character that waits was read, and none came after it.
             codes[kept] = pending
             kept += 1
         if code:
             codes[kept] = code
             kept += 1
         pending, after_digit = 0, is_digit
-    return kept, read
+    return kept
+
+
+@kernel
+def _encode(codes: NDArray, kept: int, data: NDArray, at: int) -> int:
+    """The code points as UTF-8 from data[at] on; returns where they end."""
+    for code in codes[:kept]:
+        if code < 0x80:
+            data[at] = code
+            at += 1
+        elif code < 0x800:
+            data[at], data[at + 1] = 0xC0 | code >> 6, 0x80 | code & 0x3F
+            at += 2
+        elif code < 0x10000:
+            data[at], data[at + 1], data[at + 2] = 0xE0 | code >> 12, 0x80 | code >> 6 & 0x3F, 0x80 | code & 0x3F
+            at += 3
+        else:
+            data[at], data[at + 1] = 0xF0 | code >> 18, 0x80 | code >> 12 & 0x3F
+            data[at + 2], data[at + 3] = 0x80 | code >> 6 & 0x3F, 0x80 | code & 0x3F
+            at += 4
+    return at
 
 
 @kernel
@@ -107,10 +143,19 @@ def _longest(offsets: NDArray) -> int:
 
 
 @kernel
-def _digest(data: NDArray, offsets: NDArray, table: NDArray, state: NDArray, lengths: NDArray) -> None:
+def _fold(
+    texts: NDArray,
+    offsets: NDArray,
+    table: NDArray,
+    state: NDArray,
+    lengths: NDArray,
+    data: NDArray,
+    ends: NDArray,
+) -> None:
     codes = np.empty(_longest(offsets), np.uint32)
     for row in range(offsets.shape[0] - 1):
-        kept, read = _fold(data, offsets[row], offsets[row + 1], table, codes)
+        read = _decode(texts, offsets[row], offsets[row + 1], codes)
+        kept = _keep(codes, read, table)
         one, two = state[row, 0] ^ _LANE_2, state[row, 1] ^ _LANE_1
         for at in range(kept):
             code = np.uint64(codes[at])
@@ -121,22 +166,17 @@ def _digest(data: NDArray, offsets: NDArray, table: NDArray, state: NDArray, len
         length = np.uint64(kept) * _LENGTH
         state[row, 0], state[row, 1] = _mix(one ^ length), _mix(two + length)
         lengths[row] = read
+        ends[row + 1] = _encode(codes, kept, data, ends[row])
 
 
 @kernel
 def _shingle(
-    data: NDArray,
-    offsets: NDArray,
-    table: NDArray,
-    group: np.uint64,
-    shift: np.uint64,
-    hashes: NDArray,
-    starts: NDArray,
+    data: NDArray, offsets: NDArray, group: np.uint64, shift: np.uint64, hashes: NDArray, starts: NDArray
 ) -> None:
     codes = np.empty(_longest(offsets), np.uint32)
     out = 0
     for row in range(offsets.shape[0] - 1):
-        kept, _ = _fold(data, offsets[row], offsets[row + 1], table, codes)
+        kept = _decode(data, offsets[row], offsets[row + 1], codes)
         first = min(kept, SHINGLE)
         salt = group * _GROUP + np.uint64(first) * _LENGTH
         rolling = np.uint64(0)

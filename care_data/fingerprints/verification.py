@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from care_data.fingerprints.normalisation import Texts
 from care_data.fingerprints.shingles import shingle
 from care_data.kernels import kernel
-from care_data.threads import spread
+from care_data.threads import work_ahead
 
-# The texts of some records (their numbers) in one group of fields.
+# The keys of some records (their numbers) in one group of fields.
 Reader = Callable[[NDArray, int], Texts]
 _BLOCK = 2048
 
@@ -18,18 +18,21 @@ _BLOCK = 2048
 def verify(
     first: NDArray[np.int32],
     second: NDArray[np.int32],
-    texts: Reader,
+    read: Reader,
     groups: int,
     threshold: float,
     workers: int | None = None,
+    advance: Callable[[int], None] = lambda done: None,
 ) -> NDArray[np.float64]:
     """Per pair the smallest Jaccard of its groups; exact where it is at least `threshold`.
 
     A pair that falls below in one group is not compared in the next: its value then is that of the groups so far.
-    Pairs are taken in blocks and only their texts are read, so memory does not grow with the number of pairs.
+    Pairs are taken in blocks and only their keys are read, so memory does not grow with the number of pairs. advance:
+    told how many pairs are done.
     """
 
-    def compare(start: int, stop: int) -> NDArray[np.float64]:
+    def compare(start: int) -> NDArray[np.float64]:
+        stop = min(start + _BLOCK, len(first))
         smallest = np.ones(stop - start)
         for group in range(groups):
             alive = np.flatnonzero(smallest >= threshold)
@@ -38,12 +41,15 @@ def verify(
             ends = np.stack([first[start:stop][alive], second[start:stop][alive]])
             records, places = np.unique(ends, return_inverse=True)
             places = places.reshape(ends.shape)
-            hashes, starts = shingle(texts(records, group), group)
+            hashes, starts = shingle(read(records, group), group)
             smallest[alive] = np.minimum(smallest[alive], jaccard(hashes, starts, places[0], places[1]))
         return smallest
 
-    parts = spread(compare, len(first), _BLOCK, workers)
-    return np.concatenate(parts) if parts else np.zeros(0)
+    parts = [np.zeros(0)]
+    for part in work_ahead(compare, range(0, len(first), _BLOCK), workers):
+        parts.append(part)
+        advance(min(_BLOCK * (len(parts) - 1), len(first)))
+    return np.concatenate(parts)
 
 
 def jaccard(hashes: NDArray[np.uint64], starts: NDArray[np.int64], one: NDArray, two: NDArray) -> NDArray[np.float64]:

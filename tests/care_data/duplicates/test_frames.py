@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from care_data.duplicates import DedupeResult, dedupe
-from care_data.duplicates.stages import run
+from care_data.duplicates.frames import dedupe_frames
+from care_data.duplicates.inputs import Rules
 from care_data.errors import CareError
 
 WORDS = [
@@ -196,7 +197,7 @@ def test_pairs_as_by_brute_force(pairs: pl.DataFrame) -> None:
 @pytest.mark.parametrize("crowd", [0, 1, 3])
 def test_full_buckets_change_nothing(texts: pl.DataFrame, pairs: pl.DataFrame, crowd: int) -> None:
     for frame in (texts, pairs):
-        usual, crowded = dedupe([frame]), run([frame], 0.8, None, None, 1e-3, None, crowd)
+        usual, crowded = dedupe([frame]), dedupe_frames([frame], None, None, Rules(crowd=crowd), None)
         assert crowded.report["crowded"] > usual.report["crowded"]
         assert crowded.removed.equals(usual.removed)
 
@@ -366,8 +367,8 @@ def test_any_texts_as_by_brute_force(made: list[str], threshold: float) -> None:
     frame = pl.DataFrame(
         {"id": [f"{at:02d}" for at in range(len(made))], "text": made}, schema_overrides={"text": pl.String}
     )
-    # crowd=0: candidates by prefixes, which miss none, so that chance has no part in this test.
-    assert told(run([frame], threshold, None, None, 1e-3, None, 0)) == brute_force(rows_of(frame), threshold)
+    # Exhaustive, so that chance has no part in this test.
+    assert told(dedupe([frame], threshold, exhaustive=True)) == brute_force(rows_of(frame), threshold)
 
 
 def test_frames_without_rows() -> None:
