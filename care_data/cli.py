@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from care_data.commands import Json, Options, run, tell_plan, tell_troubles
+from care_data.commands import Json, Options, dedupe_given_files, run, tell_plan, tell_troubles
 from care_data.console import (
     HEADER,
     catalogue_cells,
@@ -35,6 +35,7 @@ app = typer.Typer(
 COMMON = ("corpora", "every", "to", "mirror", "as_json")
 FETCHING = ("dry_run", "hf_endpoint", "send_token", "accept_changed", "permitted", "bundle", "pin")
 READING = ("workers", "max_bad", "outputs")
+DEDUPING = ("threshold", "miss", "exhaustive", "by_optimum", "scheme")
 
 
 @app.callback(invoke_without_command=True)
@@ -160,7 +161,10 @@ def _add_command(word: str, panel: str, summary: str, last: str, own: tuple[str,
 
     def command(**given: Any) -> None:
         options = Options(**given)
-        code = tell_plan(options) if options.dry_run else run(options, last)
+        if options.on is not None or options.out is not None:
+            code = dedupe_given_files(options)
+        else:
+            code = tell_plan(options) if options.dry_run else run(options, last)
         if code:
             raise typer.Exit(code)
 
@@ -173,16 +177,26 @@ def _add_command(word: str, panel: str, summary: str, last: str, own: tuple[str,
 _add_command("fetch", STAGES, "Bring upstream's files to raw/, complete and checked.", "fetch", FETCHING)
 _add_command("convert", STAGES, "Turn fetched files into records, every row accounted for.", "convert", READING)
 _add_command("clean", STAGES, "Clean the text and drop records not worth training on.", "clean", READING)
-_add_command("dedupe", STAGES, "Keep one of records alike, within and across the corpora named.", "dedupe", READING)
 _add_command(
-    "write", STAGES, "Write a release: Arrow shards, dataset_info.json, manifest.json.", "write", (*READING, "name")
+    "dedupe",
+    STAGES,
+    "Keep one of records alike, within and across the corpora named, or, with --out, of files and folders.",
+    "dedupe",
+    (*READING, *DEDUPING, "on", "out"),
+)
+_add_command(
+    "write",
+    STAGES,
+    "Write a release: Arrow shards, dataset_info.json, manifest.json.",
+    "write",
+    (*READING, *DEDUPING, "name"),
 )
 _add_command(
     "run",
     RELEASE,
     "Everything from corpora to a release: fetch, convert, clean, dedupe, write; what is done is not done again.",
     "write",
-    (*READING, "name"),
+    (*READING, *DEDUPING, "name"),
 )
 
 

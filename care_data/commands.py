@@ -14,6 +14,7 @@ from care_data.console import (
     bundle_line,
     complain,
     complaint,
+    print_files,
     print_json,
     print_plan,
     print_result,
@@ -21,7 +22,7 @@ from care_data.console import (
     stage_line,
 )
 from care_data.errors import CareError, Exit
-from care_data.summaries import plan_json
+from care_data.summaries import files_json, plan_json
 
 if TYPE_CHECKING:
     from care_data.entries import Entry
@@ -64,6 +65,28 @@ class Options:
     outputs: Annotated[
         list[str] | None,
         typer.Option("--output", help="Also make an output that is not made by default: corpus.output."),
+    ] = None
+    threshold: Annotated[
+        float | None, typer.Option(help="Jaccard of character 5-grams from which two records are one; 0.8 by default.")
+    ] = None
+    miss: Annotated[
+        float | None, typer.Option(help="Chance allowed to miss a pair at the threshold; 0.001 by default.")
+    ] = None
+    exhaustive: Annotated[
+        bool, typer.Option("--exhaustive", help="Miss no pair at all, in several times the time and memory.")
+    ] = False
+    by_optimum: Annotated[
+        bool, typer.Option("--datasketch-bands", help="The bands that datasketch would choose for the threshold.")
+    ] = False
+    scheme: Annotated[
+        str | None, typer.Option(help="Signatures as of datasketch 2 (affine32, by default) or before it (legacy).")
+    ] = None
+    on: Annotated[
+        str | None,
+        typer.Option(help="Of files: fields that must each be alike, as question,answer; + joins (title+question)."),
+    ] = None
+    out: Annotated[
+        Path | None, typer.Option(help="Of files: the folder for the rows that stay and what became of the others.")
     ] = None
     name: Annotated[str | None, typer.Option(help="The release's name; made from its contents by default.")] = None
     as_json: Json = False
@@ -120,7 +143,14 @@ def _settings(options: Options, failures: dict[str, CareError], entries: "list[E
         hosts=load_hosts(options.hf_endpoint, options.send_token),
         accept_changed=options.accept_changed,
         permitted=options.permitted or os.environ.get("CARE_CRAWL") == "yes",
+        dedupe=_rules(options),
     )
+
+
+def _rules(options: Options) -> dict[str, Any]:
+    """What the command line says of duplicates."""
+    asked = {name: getattr(options, name) for name in ("threshold", "miss", "exhaustive", "by_optimum", "scheme")}
+    return {name: value for name, value in asked.items() if value not in (None, False)}
 
 
 def tell_plan(options: Options) -> int:
@@ -140,6 +170,33 @@ def tell_plan(options: Options) -> int:
     else:
         print_plan(plans, entries, free, settings.store.root)
     return _exit_code(failures, len(plans))
+
+
+def dedupe_given_files(options: Options) -> int:
+    """Keep one of rows alike in files that are no corpus, and tell of it; the exit code."""
+    from care_data.stages.deduplication import make_rules
+    from care_data.stages.file_deduplication import dedupe_files, parse_groups
+
+    if options.out is None or not options.corpora:
+        missing, fix = ("--out", "Name the folder for the result.") if options.corpora else ("files", "Name some.")
+        raise CareError(f"{missing} missing", fix=fix, code=Exit.USAGE)
+    started, bars = time.monotonic(), Bars()
+    rules = make_rules(_rules(options))
+    with bars:
+        result = dedupe_files(
+            [Path(name).expanduser() for name in options.corpora],
+            parse_groups(options.on) if options.on else None,
+            rules,
+            options.out.expanduser(),
+            options.workers,
+            lambda step, done, total: bars.advance("dedupe", step, done, total),
+        )
+    seconds = time.monotonic() - started
+    if options.as_json:
+        print_json(files_json(result, options.out, seconds))
+    else:
+        print_files(result, options.out, seconds)
+    return int(Exit.DONE)
 
 
 def run(options: Options, last: str) -> int:

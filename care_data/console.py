@@ -4,20 +4,35 @@ import json
 import shlex
 import sys
 import threading
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from care_data.summaries import FETCH_HEADER, PLAN_HEADER, failures_json, fetched_cells, fetched_json, plan_cells
+from care_data.summaries import (
+    COUNT_HEADER,
+    FETCH_HEADER,
+    OVERLAP_HEADER,
+    PLAN_HEADER,
+    count_cells,
+    failures_json,
+    fetched_cells,
+    fetched_json,
+    overlap_cells,
+    plan_cells,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from care_data.bundles import Bundle
+    from care_data.duplicates.showcase import Cluster
     from care_data.entries import Entry
     from care_data.pipeline import RunResult
     from care_data.sheets import Section
     from care_data.stages import Settings, StageResult
+    from care_data.stages.file_deduplication import FilesResult
     from care_data.stages.plans import Plan
 
 
@@ -59,28 +74,17 @@ def print_result(result: "RunResult", last: str, seconds: float, to: "Path") -> 
     manifests = result.manifests.get(last, {})
     if last == "fetch" and (result.fetched or result.failures):
         print_table(FETCH_HEADER, fetched_cells(result.fetched, result.failures, seconds), right={1, 2, 3, 6})
-    rows, total = [], [0, 0]
-    for manifest in manifests.values():
-        for output, counts in sorted(manifest.counts.items()):
-            name = output if last == "write" else f"{manifest.corpus}/{output}"
-            reasons = ", ".join(
-                f"{count:,} {reason}"
-                for reason, count in sorted(counts["dropped"].items(), key=lambda i: (-i[1], i[0]))
-            )
-            total = [total[0] + counts["read"], total[1] + counts["kept"]]
-            rows.append(
-                [
-                    name,
-                    f"{counts['read']:,}",
-                    f"{counts['kept']:,}",
-                    f"{counts['read'] - counts['kept']:,}",
-                    reasons or "–",
-                ]
-            )
-    if len(rows) > 1:
-        rows.append(["all", f"{total[0]:,}", f"{total[1]:,}", f"{total[0] - total[1]:,}", "read = kept + dropped"])
-    if rows:
-        print_table(["dataset", "read", "kept", "dropped", "by reason"], rows, right={1, 2, 3})
+    counts = {
+        output if last == "write" else f"{manifest.corpus}/{output}": counts
+        for manifest in manifests.values()
+        for output, counts in sorted(manifest.counts.items())
+    }
+    if counts:
+        print_table(COUNT_HEADER, count_cells(counts), right={1, 2, 3})
+    if last == "dedupe":
+        reads = {name: sum(each["read"] for each in m.counts.values()) for name, m in manifests.items()}
+        print_overlaps({name: manifest.overlaps for name, manifest in manifests.items()}, reads)
+        print_clusters(result.clusters)
     if not result.fresh and manifests and not result.failures:
         typer.echo(f"Nothing to do: all of it is there already ({seconds:.1f} s).")
     if result.release:
@@ -90,6 +94,53 @@ def print_result(result: "RunResult", last: str, seconds: float, to: "Path") -> 
     elif manifests and last != "fetch":
         following = ORDER[ORDER.index(last) + 1]
         typer.echo(f"Next: care-data {following} {' '.join(manifests)} --to {shlex.quote(str(to))}")
+
+
+def print_files(result: "FilesResult", out: "Path", seconds: float) -> None:
+    """The table of counts of files without duplicates, how sure that is, and some clusters to judge by."""
+    found, counts = result.manifest.parameters["found"], result.manifest.counts
+    print_table(COUNT_HEADER, count_cells(counts), right={1, 2, 3})
+    overlaps = result.manifest.parameters["overlaps"]
+    print_overlaps(overlaps, {name: each["read"] for name, each in counts.items()})
+    print_clusters(result.clusters)
+    fields = ", ".join("+".join(group) for group in result.manifest.parameters["fields"])
+    sure = f"a pair exactly there is missed with a chance of {found['miss']:.1g}" if found["miss"] else "none is missed"
+    typer.echo(f"Alike: {found['threshold']} or more of the 5-grams of {fields}; {sure}.")
+    total = sum(each["read"] for each in counts.values())
+    if found["largest_bucket"] > max(100, total // 100) and found["bands"]:
+        typer.echo(f"Many records share a passage: {found['largest_bucket']:,} of {total:,} have one band in common.")
+    done = "" if result.fresh else " Nothing to do: it is there already."
+    typer.echo(f"{seconds:.1f} s → {out}{done}")
+
+
+def print_overlaps(overlaps: dict[str, dict[str, int]], reads: dict[str, int], most: int = 12) -> None:
+    """The table of which records of one are in another, where there are any."""
+    cells = overlap_cells(overlaps, reads)
+    if cells:
+        print_table(OVERLAP_HEADER, cells[:most], right={1, 2})
+    if len(cells) > most:
+        typer.echo(f"{len(cells) - most} smaller overlaps are in --json.")
+
+
+def print_clusters(clusters: "Sequence[Cluster]") -> None:
+    """Clusters, each with its keeper and some of what went for it, a line each."""
+    for cluster in clusters:
+        typer.echo(f"{cluster.size} records are one:")
+        for member in cluster.members:
+            share = "" if member.jaccard is None else f" {member.jaccard:.2f}"
+            mark = "kept" if member.reason == "kept" else f"{member.reason.partition('_')[0]}{share}"
+            text = shown_lines(" ⏎ ".join(member.texts)).replace("\n", " ⏎ ")
+            typer.echo(f"  {mark:10} {member.id}\n             {shorten(text)}")
+
+
+def shorten(text: str, width: int = 100) -> str:
+    """The beginning of a text, so wide on a terminal at most, and its end where it is longer."""
+    from rich.cells import cell_len, set_cell_size
+
+    if cell_len(text) <= width:
+        return text
+    tail = text[-12:]
+    return set_cell_size(text, width - cell_len(tail) - 3).rstrip() + " … " + tail
 
 
 def print_plan(plans: "list[Plan]", entries: "list[Entry]", free: int, to: "Path") -> None:
@@ -122,6 +173,7 @@ def result_json(result: "RunResult", seconds: float) -> dict[str, Any]:
                     "missing": m.missing,
                     "skipped": m.skipped,
                     "warnings": m.warnings,
+                    **({"overlaps": m.overlaps} if stage == "dedupe" else {}),
                 }
                 for name, m in manifests.items()
             }
@@ -129,6 +181,7 @@ def result_json(result: "RunResult", seconds: float) -> dict[str, Any]:
         },
         "fetched": fetched_json(result.fetched),
         "failures": failures_json(result.failures),
+        **({"clusters": [asdict(cluster) for cluster in result.clusters]} if result.clusters else {}),
     }
 
 

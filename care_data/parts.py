@@ -168,8 +168,8 @@ def open_part(path: Path) -> Part | None:
     return Part(path, metadata.num_rows, counts, rejects if aside else None) if whole else None
 
 
-def read_frames(path: Path, rows: int = 20_000) -> Iterator[pl.DataFrame]:
-    """The part's records in frames of at most so many rows, in order."""
+def read_frames(path: Path, rows: int = 20_000, columns: list[str] | None = None) -> Iterator[pl.DataFrame]:
+    """The part's records in frames of at most so many rows, in order; all columns by default."""
     with pq.ParquetFile(path) as source:
-        for batch in source.iter_batches(batch_size=rows):
+        for batch in source.iter_batches(batch_size=rows, columns=columns):
             yield pl.DataFrame(pl.from_arrow(batch))

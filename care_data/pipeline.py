@@ -13,6 +13,7 @@ from care_data.errors import CareError
 from care_data.release import Dataset
 from care_data.stages import Settings, StageResult, manifest_key, require_stage
 from care_data.stages.cleaning import clean_corpus
+from care_data.stages.clusters import read_clusters
 from care_data.stages.conversion import convert_corpus
 from care_data.stages.deduplication import dedupe_corpora
 from care_data.stages.downloads import Outcome, fetch_corpora, fetch_corpus
@@ -21,6 +22,8 @@ from care_data.store import MANIFEST, Manifest, Store, code_digest, disk_error, 
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from care_data.duplicates.showcase import Cluster
 
 Report = Callable[[str, StageResult], None]
 """Told of every finished stage: (corpus or release name, result)."""
@@ -35,7 +38,7 @@ _ONE_CORPUS = {"convert": convert_corpus, "clean": clean_corpus}
 class RunResult:
     """What a run did. manifests: by stage, then corpus; failures: corpus to error; fresh: whether anything was done.
 
-    fetched: what the fetch stage says of each corpus.
+    fetched: what the fetch stage says of each corpus. clusters: where dedupe came last, some to look at.
     """
 
     manifests: dict[str, dict[str, Manifest]] = field(default_factory=dict)
@@ -43,6 +46,7 @@ class RunResult:
     fetched: dict[str, StageResult] = field(default_factory=dict)
     fresh: bool = False
     release: Path | None = None
+    clusters: "list[Cluster]" = field(default_factory=list)
 
     def add(self, stage: str, name: str, result: StageResult) -> None:
         """Note a finished stage."""
@@ -72,6 +76,8 @@ def run_stages(
             for corpus, done in dedupe_corpora(alive, settings).items():
                 result.add(stage, corpus, done)
                 report(corpus, done)
+            if last == "dedupe":
+                result.clusters = read_clusters(list(result.manifests[stage].values()), settings.store)
         elif stage == "write" and alive:
             released, folder = write_release(alive, settings, name)
             result.add(stage, released.manifest.name, released)

@@ -119,7 +119,10 @@ def code_digest() -> str:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What made a folder. counts: {output: {read, kept, dropped}}; files and inputs: {path, bytes, sha256, …}."""
+    """What made a folder. counts: {output: {read, kept, dropped}}; files and inputs: {path, bytes, sha256, …}.
+
+    overlaps: how many of the corpus's records are in each other corpus of the run.
+    """
 
     stage: str
     key: str
@@ -133,12 +136,13 @@ class Manifest:
     missing: list[str] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    overlaps: dict[str, int] = field(default_factory=dict)
     version: str = ""
     code: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The manifest as it is written: empty optional parts left out."""
-        optional = ("corpus", "name", "missing", "skipped", "warnings")
+        optional = ("corpus", "name", "missing", "skipped", "warnings", "overlaps")
         return {name: value for name, value in vars(self).items() if value or name not in optional}
 
     def write(self, folder: Path) -> None:

@@ -1,14 +1,20 @@
 """What a fetch would do, or did, as JSON for machines and as the cells of a table for people."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from care_data.entries import Entry
     from care_data.errors import CareError
     from care_data.stages import StageResult
+    from care_data.stages.file_deduplication import FilesResult
     from care_data.stages.plans import Plan
 
 PLAN_HEADER = ["corpus", "files", "bytes", "there", "licence", "share", "from", "needs"]
+COUNT_HEADER = ["dataset", "read", "kept", "dropped", "by reason"]
+OVERLAP_HEADER = ["of", "records", "share", "are in"]
 FETCH_HEADER = ["corpus", "files", "bytes", "new", "state", "from", "seconds"]
 
 
@@ -119,6 +125,47 @@ def fetched_cells(
             [f"all {len(rows)}", f"{sums[0]:,}", _size(sums[1], True), f"{sums[2]:,}", verified, "", f"{seconds:.1f}"]
         )
     return rows
+
+
+def files_json(result: "FilesResult", out: "Path", seconds: float) -> dict[str, Any]:
+    """What became of files without duplicates."""
+    found = result.manifest.parameters["found"]
+    return {
+        "out": str(out),
+        "fresh": result.fresh,
+        "seconds": round(seconds, 3),
+        "counts": result.manifest.counts,
+        "fields": result.manifest.parameters["fields"],
+        "found": found,
+        "overlaps": result.manifest.parameters["overlaps"],
+        "clusters": [asdict(cluster) for cluster in result.clusters],
+    }
+
+
+def count_cells(counts: dict[str, dict[str, Any]]) -> list[list[str]]:
+    """Counts by name as cells under COUNT_HEADER, the last line for all of them."""
+    rows, total = [], [0, 0]
+    for name, each in counts.items():
+        dropped = sorted(each["dropped"].items(), key=lambda item: (-item[1], item[0]))
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in dropped)
+        total = [total[0] + each["read"], total[1] + each["kept"]]
+        rows.append(
+            [name, f"{each['read']:,}", f"{each['kept']:,}", f"{each['read'] - each['kept']:,}", reasons or "–"]
+        )
+    if len(rows) > 1:
+        rows.append(["all", f"{total[0]:,}", f"{total[1]:,}", f"{total[0] - total[1]:,}", "read = kept + dropped"])
+    return rows
+
+
+def overlap_cells(overlaps: dict[str, dict[str, int]], reads: dict[str, int]) -> list[list[str]]:
+    """Which of the records of one corpus are in another, as cells under OVERLAP_HEADER, the largest share first."""
+    rows = [
+        (count / reads[name], name, other, count) for name, line in overlaps.items() for other, count in line.items()
+    ]
+    return [
+        [name, f"{count:,} of {reads[name]:,}", f"{share:.1%}", other]
+        for share, name, other, count in sorted(rows, key=lambda row: (-row[0], row[1:]))
+    ]
 
 
 def failures_json(failures: "dict[str, CareError]") -> dict[str, Any]:

@@ -61,6 +61,20 @@ def hash_exchanges(turns: "pl.Series", digests: NDArray[np.uint64]) -> tuple[NDA
     return exchanges, counts
 
 
+def replace_dialogues(
+    dialogues: Dialogues, exchanges: NDArray[np.uint64], counts: NDArray[np.int64], classes: NDArray, total: int
+) -> Dialogues:
+    """The dialogues of `total` classes: those of the classes named as given here, the others as they are."""
+    begins, sizes = np.zeros(total, np.int64), np.zeros(total, np.int64)
+    before = len(dialogues.starts) - 1
+    begins[:before], sizes[:before] = dialogues.starts[:-1], np.diff(dialogues.starts)
+    begins[classes] = len(dialogues.exchanges) + np.cumsum(counts) - counts
+    sizes[classes] = counts
+    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
+    places = np.repeat(begins - starts[:-1], sizes) + np.arange(starts[-1])
+    return Dialogues(np.concatenate([dialogues.exchanges, exchanges])[places], starts)
+
+
 def find_contained(dialogues: Dialogues) -> Containments:
     """All pairs of a dialogue and one that it contains."""
     if len(dialogues.exchanges) == len(dialogues.starts) - 1:  # nothing but single exchanges
@@ -123,10 +137,10 @@ def _index(exchanges: NDArray, starts: NDArray) -> tuple[NDArray, NDArray, NDArr
 
 @kernel
 def _same(exchanges: NDArray, one: int, two: int, count: int) -> bool:
-    for at in range(count):
-        if exchanges[one + at] != exchanges[two + at]:
-            return False
-    return True
+    at = 0
+    while at < count and exchanges[one + at] == exchanges[two + at]:
+        at += 1
+    return at == count
 
 
 @kernel

@@ -5,7 +5,7 @@ A sketch is the signature with each value cut to its lowest bits, as many as kee
 in 2**40 pairs. Values that are equal stay so: a pair that shares a band of the signature shares that of the sketch.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from care_data.duplicates.dialogues import Dialogues, hash_exchanges
+from care_data.duplicates.dialogues import Dialogues, hash_exchanges, replace_dialogues
 from care_data.duplicates.inputs import TURNS, Input, Rules
-from care_data.duplicates.keys import Keys, KeyWriter
+from care_data.duplicates.keys import ArrayWriter, Keys, KeyWriter
+from care_data.duplicates.segments import Records
 from care_data.fingerprints.bands import Plan
 from care_data.fingerprints.normalisation import Texts, compose, folding, pack, take
 from care_data.fingerprints.shingles import fold, shingle
@@ -90,8 +91,8 @@ def distinguish(
     folding()  # made once, before several threads ask for it
     table = Table()
     writers = [KeyWriter(scratch / f"keys{group}") for group in range(groups)]
-    sketches = _ArrayWriter(scratch / "sketches", sketch_type(bands), rules.num_perm)
-    signatures = _ArrayWriter(scratch / "signatures", np.dtype(np.uint32), rules.num_perm) if full else None
+    sketches = ArrayWriter(scratch / "sketches", sketch_type(bands), rules.num_perm)
+    signatures = ArrayWriter(scratch / "signatures", np.dtype(np.uint32), rules.num_perm) if full else None
     exchanges: list[tuple[NDArray[np.uint64], NDArray[np.int64]]] = []
     classes: list[NDArray[np.int32]] = []
     lengths: list[NDArray[np.int32]] = []
@@ -101,7 +102,7 @@ def distinguish(
         return _fold_block(*item, groups)
 
     def sign_block(block: _Block) -> _Block:
-        return _sign_block(block, rules)
+        return _sign_block(block, rules, full or not rules.exhaustive)
 
     folded = work_ahead(fold_block, _cut(inputs), workers)
     for block in work_ahead(sign_block, (table.place_block(block) for block in folded), workers):
@@ -124,6 +125,37 @@ def distinguish(
         sketches=sketches.close(),
         signatures=signatures.close() if signatures is not None else None,
         dialogues=_join(exchanges),
+    )
+
+
+def extend(distinct: Distinct, blocks: Iterable[Records], scratch: Path) -> Distinct:
+    """The same with records of an index as an input before the others; the numbers of its own classes stay."""
+    table = Table()
+    table.place(distinct.digests)
+    writers = [KeyWriter(keys.path, keys) for keys in distinct.keys]
+    sketches = ArrayWriter(
+        scratch / "sketches", distinct.sketches.dtype, distinct.sketches.shape[1], distinct.sketches
+    )
+    classes, lengths = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
+    dialogues = distinct.dialogues
+    for block in blocks:
+        numbers, new = table.place(block.digests)
+        classes.append(numbers)
+        lengths.append(block.lengths)
+        for writer, keys in zip(writers, block.keys, strict=True):
+            writer.append(take(keys, new))
+        sketches.append(block.signatures[new])
+        dialogues = replace_dialogues(dialogues, block.exchanges, block.counts, numbers, table.count)
+    rows = sum(map(len, classes))
+    return Distinct(
+        classes=np.concatenate([*classes, distinct.classes]),
+        lengths=np.concatenate([*lengths, distinct.lengths]),
+        starts=[0, *(rows + start for start in distinct.starts)],
+        keys=[writer.close() for writer in writers],
+        digests=table.digests[: table.count],
+        sketches=sketches.close(),
+        signatures=distinct.signatures,
+        dialogues=dialogues,
     )
 
 
@@ -180,7 +212,7 @@ def _fold_block(number: int, frame: "pl.DataFrame", groups: int) -> _Block:
     return _Block(number, keys, digests, lengths, turns, none, nothing.astype(np.int32), nothing, blank(0))
 
 
-def _sign_block(block: _Block, rules: Rules) -> _Block:
+def _sign_block(block: _Block, rules: Rules, signing: bool) -> _Block:
     """The block with keys, exchanges and signatures of its new rows only."""
     if len(block.new) < len(block.classes):
         block.keys = [take(keys, block.new) for keys in block.keys]
@@ -189,7 +221,7 @@ def _sign_block(block: _Block, rules: Rules) -> _Block:
         block.exchanges = digests[:, 0], np.ones(len(digests), np.int64)
     else:
         block.exchanges = hash_exchanges(block.turns.gather(block.new), digests)
-    if not rules.exhaustive:
+    if signing:
         block.signatures = blank(len(block.new), rules.num_perm)
         for group, keys in enumerate(block.keys):
             hashes, starts = shingle(keys, group, bits=32)
@@ -200,26 +232,6 @@ def _sign_block(block: _Block, rules: Rules) -> _Block:
 def _join(exchanges: list[tuple[NDArray[np.uint64], NDArray[np.int64]]]) -> Dialogues:
     counts = np.concatenate([np.zeros(1, np.int64), *(counts for _, counts in exchanges)])
     return Dialogues(np.concatenate([np.zeros(0, np.uint64), *(values for values, _ in exchanges)]), np.cumsum(counts))
-
-
-class _ArrayWriter:
-    """Rows of an array into a file, block after block."""
-
-    def __init__(self, path: Path, dtype: np.dtype, width: int) -> None:
-        self.path, self.dtype, self.width, self.rows = path, dtype, width, 0
-        self._stream = path.open("wb")
-
-    def append(self, block: NDArray) -> None:
-        """Add rows, each value cut to the width of the file's."""
-        self._stream.write(np.ascontiguousarray(block).astype(self.dtype).data)
-        self.rows += len(block)
-
-    def close(self) -> NDArray:
-        """The whole array, mapped from the disk."""
-        self._stream.close()
-        if not self.rows:
-            return np.zeros((0, self.width), self.dtype)
-        return np.asarray(np.memmap(self.path, self.dtype, "r", shape=(self.rows, self.width)))
 
 
 @kernel

@@ -24,12 +24,7 @@ def choose_groups(frames: list[pl.DataFrame], fields: Groups | None) -> list[lis
     CareError where the format is none of those known, a column is in no frame, or a frame has none of a group's.
     """
     if fields is None:
-        fitting = [groups for needed, groups in FORMATS if all(needed <= set(frame.columns) for frame in frames)]
-        if not fitting:
-            columns = ", ".join(frames[0].columns)
-            raise CareError(f"no format known has the columns {columns}", fix="Name the fields to compare.")
-        present = {column for frame in frames for column in frame.columns}
-        return [[column for column in group if column in present] for group in fitting[0]]
+        return suit_groups([frame.columns for frame in frames])
     if not fields or not all(fields) or any(isinstance(group, str) for group in fields):
         raise CareError("fields is not a list of lists of columns", code=Exit.USAGE, fix='Write [["text"]].')
     for column in (column for group in fields for column in group):
@@ -40,6 +35,15 @@ def choose_groups(frames: list[pl.DataFrame], fields: Groups | None) -> list[lis
             if not set(group) & set(frame.columns):
                 raise CareError(f"none of the columns {', '.join(group)}", where=f"frame {number}")
     return [list(group) for group in fields]
+
+
+def suit_groups(columns: Sequence[Sequence[str]]) -> list[list[str]]:
+    """What is compared in the format that has the columns of every frame or file; CareError where none has."""
+    fitting = [groups for needed, groups in FORMATS if all(needed <= set(names) for names in columns)]
+    if not fitting:
+        raise CareError(f"no format known has the columns {', '.join(columns[0])}", fix="Name the fields to compare.")
+    present = {name for names in columns for name in names}
+    return [[name for name in group if name in present] for group in fitting[0]]
 
 
 def read_texts(frame: pl.DataFrame, groups: list[list[str]]) -> list[pl.Series]:

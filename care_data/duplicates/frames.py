@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from tempfile import TemporaryDirectory
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ def dedupe_frames(
     with_turns = fields is None
     inputs = [
         Input(
-            lambda frame=frame: _batches(frame, groups, with_turns),
+            partial(_batches, frame, groups, with_turns),
             priority=-number if priorities is None else priorities[number],
             ties=ties[starts[number] : starts[number + 1]],
         )

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from care_data.errors import CareError, Exit
 from care_data.fingerprints.bands import CROWD, Plan, optimum, plan
 from care_data.fingerprints.signatures import PERMUTATIONS, SCHEMES
-from care_data.errors import CareError, Exit
 
 if TYPE_CHECKING:
     import polars as pl
@@ -21,13 +21,15 @@ TURNS = "turns"
 class Input:
     """Records of one file or frame.
 
-    read: their frames in order, asked for once: a String column for each group of fields (`group0`, `group1`, …) and,
-    for dialogues, `turns`, lists of question, answer, question, …, empty for a single exchange. priority: of records
-    alike the one of higher priority stays. settled: these all stay, and come before any priority. ties: per row its
-    place among records of equal priority and length; by default the order of inputs and rows.
+    read: their frames in order, the same each time it is asked: a String column for each group of fields (`group0`,
+    `group1`, …) and, for dialogues, `turns`, lists of question, answer, question, …, empty for a single exchange.
+    label: the corpus they belong to. priority: of records alike the one of higher priority stays. settled: these all
+    stay, and come before any priority. ties: per row its place among records of equal priority and length; by default
+    the order of inputs and rows.
     """
 
     read: "Callable[[], Iterator[pl.DataFrame]]"
+    label: str = ""
     priority: int = 0
     settled: bool = False
     ties: NDArray[np.int64] | None = None

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from care_data.duplicates.dialogues import Containments
+from care_data.fingerprints.bands import Plan
 from care_data.fingerprints.prefixes import Sets
 from care_data.kernels import kernel
 
@@ -46,6 +47,7 @@ def decide(
     threshold: float,
     crowded: NDArray[np.int64],
     sets: Sets | None,
+    screen: tuple[NDArray, Plan] | None = None,
 ) -> Decisions:
     """Decide record after record in this order; of several kept records alike, the most alike is the keeper.
 
@@ -53,7 +55,9 @@ def decide(
     kept one that contains it. crowded: the records whose pairs among each other are not listed, in their order, `sets`
     their shingle sets; such a record is compared with the kept crowded ones that share a shingle of its prefix, in
     the one group where these are fewest (alike records are alike in every group, so any one group finds them all),
-    never with those already removed.
+    never with those already removed. screen: sketches of all records, and the bands; then of crowded records too only
+    those count for each other that share a band and agree in enough values, so that what becomes of two records does
+    not hang on how many others fill a band.
     """
     total = len(order)
     places = np.empty(total, np.int64)
@@ -71,7 +75,9 @@ def decide(
     prefixes = sizes - np.ceil(threshold * sizes - 1e-9).astype(np.int64) + 1
     slots = 1 << max(4, math.ceil(math.log2(prefixes.sum() + 1)))
     crowd = (seats, places[crowded], sets.values, sets.starts, sets.groups, prefixes, slots)
-    keepers, jaccards, contained = _decide(settled, pairs, hold, threshold, crowd)
+    sketches, bands = screen or (np.zeros((0, 0), np.uint8), Plan(0, 0, 0, 0.0))
+    meeting = (sketches, crowded, bands.bands, bands.rows, bands.agreements)
+    keepers, jaccards, contained = _decide(settled, pairs, hold, threshold, crowd, meeting)
     return Decisions(np.where(keepers < 0, -1, order[keepers])[places], jaccards[places], contained[places])
 
 
@@ -128,7 +134,25 @@ def _narrowest(
 
 
 @kernel
-def _decide(settled: int, pairs: tuple, hold: tuple, threshold: float, crowd: tuple) -> tuple[NDArray, NDArray, NDArray]:
+def _meet(one: int, two: int, meeting: tuple) -> bool:
+    """Whether two crowded records share a band and agree in enough values; true where there are no bands."""
+    sketches, records, bands, rows, agreements = meeting
+    if bands == 0:
+        return True
+    left, right = sketches[records[one]], sketches[records[two]]
+    equal, run, shared = 0, 0, False
+    for at in range(left.shape[0]):
+        run = 0 if at % rows == 0 else run
+        if left[at] == right[at]:
+            equal, run = equal + 1, run + 1
+        shared |= run == rows and at < bands * rows
+    return shared and equal >= agreements
+
+
+@kernel
+def _decide(
+    settled: int, pairs: tuple, hold: tuple, threshold: float, crowd: tuple, meeting: tuple
+) -> tuple[NDArray, NDArray, NDArray]:
     pair_starts, earlier, jaccards = pairs
     hold_starts, holders = hold
     seats, crowded, values, starts, groups, prefixes, slots = crowd
@@ -158,7 +182,8 @@ def _decide(settled: int, pairs: tuple, hold: tuple, threshold: float, crowd: tu
                             if asked[other] != record:
                                 asked[other] = record
                                 alike = _alike(values, starts, other, seat, groups, threshold)
-                                if alike >= threshold and (alike > best or (alike == best and crowded[other] < keeper)):
+                                better = alike > best or (alike == best and crowded[other] < keeper)
+                                if alike >= threshold and better and _meet(other, seat, meeting):
                                     keeper, best = np.int64(crowded[other]), alike
                             entry = before[entry]
         if keeper >= 0:

@@ -1,4 +1,4 @@
-"""The keys of distinct records, in a scratch file: written once in order, read back by number."""
+"""Keys and arrays of distinct records, in scratch files: written in order, read back by number."""
 
 import mmap
 from pathlib import Path
@@ -13,12 +13,12 @@ _RESIDENT = 256 << 20
 
 
 class KeyWriter:
-    """Takes the keys of one group, block after block."""
+    """Takes the keys of one group, block after block; after those of `before`, which the file holds already."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, before: "Keys | None" = None) -> None:
         self.path = path
-        self._stream: BinaryIO = path.open("wb")
-        self._lengths: list[NDArray[np.int64]] = []
+        self._stream: BinaryIO = path.open("ab" if before else "wb")
+        self._lengths: list[NDArray[np.int64]] = [np.diff(before.texts.offsets)] if before else []
 
     def append(self, keys: Texts) -> None:
         """Add the keys of further records."""
@@ -36,6 +36,7 @@ class Keys:
 
     def __init__(self, path: Path, lengths: NDArray[np.int64]) -> None:
         offsets = frozen(np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]))
+        self.path = path
         self._mapped: mmap.mmap | None = None
         data = frozen(np.zeros(0, np.uint8))
         if offsets[-1]:
@@ -54,3 +55,23 @@ class Keys:
             self._touched = 0
             self._mapped.madvise(mmap.MADV_DONTNEED)
         return taken
+
+
+class ArrayWriter:
+    """Takes rows of an array, block after block; after those of `before`, which the file holds already."""
+
+    def __init__(self, path: Path, dtype: np.dtype, width: int, before: NDArray | None = None) -> None:
+        self.path, self.dtype, self.width, self.rows = path, dtype, width, 0 if before is None else len(before)
+        self._stream: BinaryIO = path.open("wb" if before is None else "ab")
+
+    def append(self, block: NDArray) -> None:
+        """Add rows, each value cut to the width of the file's."""
+        self._stream.write(np.ascontiguousarray(block).astype(self.dtype).data)
+        self.rows += len(block)
+
+    def close(self) -> NDArray:
+        """The whole array, mapped from the disk."""
+        self._stream.close()
+        if not self.rows:
+            return frozen(np.zeros((0, self.width), self.dtype))
+        return np.asarray(np.memmap(self.path, self.dtype, "r", shape=(self.rows, self.width)))

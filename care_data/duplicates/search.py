@@ -12,6 +12,7 @@ from care_data.duplicates.dialogues import Containments, find_contained, put_beh
 from care_data.duplicates.distinct import Advance, Distinct, distinguish
 from care_data.duplicates.inputs import Input, Rules
 from care_data.duplicates.keepers import Alike, Decisions, decide
+from care_data.duplicates.overlaps import Overlaps, count_overlaps
 from care_data.fingerprints.bands import Candidates, Plan, pair
 from care_data.fingerprints.prefixes import arrange
 from care_data.fingerprints.verification import verify
@@ -25,14 +26,15 @@ REASONS = ("kept", "exact_duplicate", "near_duplicate", "contained")
 class Verdicts:
     """Per row of all inputs, one after the other: the row of its keeper (-1 where it stays), their Jaccard, the reason.
 
-    reasons: indices into REASONS. starts: the first row of each input, and the number of all rows. report: settings,
-    the chance to miss a pair, and what it took. firsts: per distinct key that stays the row that stays for it.
+    reasons: indices into REASONS. starts: the first row of each input, and the number of all rows. overlaps: between
+    inputs of different labels. report: settings, the chance to miss a pair, and what it took.
     """
 
     keepers: NDArray[np.int64]
     jaccards: NDArray[np.float64]
     reasons: NDArray[np.uint8]
     starts: list[int]
+    overlaps: Overlaps
     report: dict[str, Any]
 
 
@@ -74,7 +76,8 @@ def settle(
     crowded = ranking.order[candidates.crowded[ranking.order]]
     sets = arrange(crowded, distinct.read, len(distinct.keys), workers) if len(crowded) else None
     advance("keep", 0, 1)
-    decisions = decide(ranking.order, ranking.settled, alike, ranking.contained, rules.threshold, crowded, sets)
+    screen = None if rules.exhaustive else (distinct.sketches, bands)
+    decisions = decide(ranking.order, ranking.settled, alike, ranking.contained, rules.threshold, crowded, sets, screen)
     advance("keep", 1, 1)
     report = {
         "threshold": rules.threshold,
@@ -91,16 +94,15 @@ def settle(
         "crowded": len(crowded),
         "largest_bucket": candidates.largest,
     }
-    return _tell(distinct, ranking, decisions, report)
+    overlaps = count_overlaps([each.label for each in inputs], distinct, alike, decisions)
+    return _tell(distinct, ranking, decisions, overlaps, report)
 
 
 def _pair(distinct: Distinct, rules: Rules, bands: Plan, workers: int | None, advance: Advance) -> Candidates:
     if rules.exhaustive:  # all are crowded: compared by prefixes, which miss none
         none = np.zeros(0, np.int32)
         return Candidates(none, none, np.ones(len(distinct), np.bool_), 0, len(distinct))
-    return pair(
-        distinct.sketches, bands, workers, rules.crowd, lambda done: advance("bands", done, bands.bands)
-    )
+    return pair(distinct.sketches, bands, workers, rules.crowd, lambda done: advance("bands", done, bands.bands))
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ class _Ranking:
 
 
 def _rank(inputs: Sequence[Input], distinct: Distinct) -> _Ranking:
-    """By the best row of each class: settled, priority, length, tie; a contained dialogue after those that contain it."""
+    """By the best row of each class: settled, priority, length, tie; a contained dialogue after those that hold it."""
     total = len(distinct)
     priorities = np.array([each.priority for each in inputs], np.int64)
     standing = np.unique(-priorities, return_inverse=True)[1] + 1
@@ -141,7 +143,14 @@ _LENGTH_BITS = 32
 
 @kernel
 def _best(
-    classes: NDArray, lengths: NDArray, own: NDArray, start: int, standing: int, best: NDArray, ranks: NDArray, ties: NDArray
+    classes: NDArray,
+    lengths: NDArray,
+    own: NDArray,
+    start: int,
+    standing: int,
+    best: NDArray,
+    ranks: NDArray,
+    ties: NDArray,
 ) -> None:
     """For each class the row of the least rank (standing, then the longer text), then of the least tie."""
     for at in range(classes.shape[0]):
@@ -152,8 +161,10 @@ def _best(
             best[which], ranks[which], ties[which] = start + at, rank, own[at]
 
 
-def _tell(distinct: Distinct, ranking: _Ranking, decisions: Decisions, report: dict[str, Any]) -> Verdicts:
-    """From decisions on classes to the verdict on every row; copies of a removed record go for its keeper, as it does."""
+def _tell(
+    distinct: Distinct, ranking: _Ranking, decisions: Decisions, overlaps: Overlaps, report: dict[str, Any]
+) -> Verdicts:
+    """From decisions on classes to the verdict on every row; copies of a removed record go for its keeper too."""
     keeper = decisions.keepers[distinct.classes]
     kept = keeper < 0
     rows = np.where(kept, ranking.best[distinct.classes], ranking.best[keeper])
@@ -161,4 +172,4 @@ def _tell(distinct: Distinct, ranking: _Ranking, decisions: Decisions, report: d
     rows[stays] = -1
     reasons = np.where(kept, EXACT, np.where(decisions.contained, CONTAINED, NEAR)[distinct.classes]).astype(np.uint8)
     reasons[stays] = KEPT
-    return Verdicts(rows, decisions.jaccards[distinct.classes], reasons, distinct.starts, report)
+    return Verdicts(rows, decisions.jaccards[distinct.classes], reasons, distinct.starts, overlaps, report)

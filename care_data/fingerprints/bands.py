@@ -77,8 +77,8 @@ def optimum(threshold: float, num_perm: int = PERMUTATIONS, miss: float = 1e-3) 
     best, least = Plan(1, num_perm, agreements, 1.0), math.inf
     for bands in range(1, num_perm + 1):
         for rows in range(1, num_perm // bands + 1):
-            found = weights @ (1 - (1 - low**rows) ** bands) * threshold / 2
-            missed = weights @ (1 - high**rows) ** bands * (1 - threshold) / 2
+            found = float(weights @ (1 - (1 - low**rows) ** bands)) * threshold / 2
+            missed = float(weights @ (1 - high**rows) ** bands) * (1 - threshold) / 2
             if found + missed < least:
                 least = found + missed
                 best = Plan(bands, rows, agreements, (1 - threshold**rows) ** bands + lost)

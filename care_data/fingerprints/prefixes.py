@@ -33,7 +33,7 @@ class Sets:
     groups: int
 
 
-def arrange(records: NDArray[np.int32], read: Reader, groups: int, workers: int | None = None) -> Sets:
+def arrange(records: NDArray, read: Reader, groups: int, workers: int | None = None) -> Sets:
     """The shingle sets of the records, rarest first; how rare is counted among these records."""
 
     def count(start: int, stop: int) -> NDArray[np.uint32]:

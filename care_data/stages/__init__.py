@@ -6,7 +6,7 @@ one for each upstream file where that can be, and parts run side by side.
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from care_data.errors import CareError
 from care_data.parts import Part
 from care_data.readers import MAX_BAD
 from care_data.sources.hosts import Hosts
+from care_data.stages.changes import Changes
 from care_data.store import Manifest, Store, read_manifest, sweep
 
 Progress = Callable[[str, str, int, int | None], None]
@@ -39,6 +40,8 @@ class Settings:
 
     hosts: who stands for upstream, by default what environment and config file say. accept_changed: a file that
     upstream changed since it was first fetched is taken as it is now. permitted: the user may crawl the sites that ask.
+    changes: what cleaning does otherwise than registry and entries say.
+    dedupe: what holds instead of the registry's [dedupe] (duplicates.inputs.Rules).
     """
 
     store: Store
@@ -51,6 +54,8 @@ class Settings:
     hosts: Hosts | None = None
     accept_changed: bool = False
     permitted: bool = False
+    dedupe: dict[str, Any] = field(default_factory=dict)
+    changes: Changes = Changes()
 
 
 @dataclass(frozen=True)

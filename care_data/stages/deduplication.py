@@ -5,23 +5,37 @@ history and input) and their answers, each on its own, or the fields that an out
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from care_data import __version__, records, registry
-from care_data.duplicates import dedupe
 from care_data.entries import Entry, Output
 from care_data.parts import Part, PartWriter, open_part, read_frames
 from care_data.stages import Settings, StageResult, finish, inputs_of, leave, renamed, require_stage, sum_counts
-from care_data.store import Manifest, code_digest, sha256_json, writing
+from care_data.store import STAGES, Manifest, code_digest, sha256_json, writing
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from care_data.duplicates.inputs import Rules
+    from care_data.duplicates.search import Verdicts
+
 PROMPT = ["history", "instruction", "input"]
 COMPARED = {"pt": [["text"]], "sft": [PROMPT, ["output"]], "rw": [PROMPT, ["chosen"], ["rejected"]]}
 """Format to the groups of fields each of which must be alike."""
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A part of cleaned records of the format at hand."""
+
+    entry: Entry
+    output: Output
+    path: Path
 
 
 def dedupe_corpora(entries: list[Entry], settings: Settings) -> dict[str, StageResult]:
@@ -30,10 +44,8 @@ def dedupe_corpora(entries: list[Entry], settings: Settings) -> dict[str, StageR
     The work of a corpus depends on all corpora of the run, so its key does too.
     """
     before = {entry.name: require_stage("clean", entry, settings) for entry in entries}
-    parameters = {
-        **registry.defaults()["dedupe"],
-        "against": {e.name: rank(e) for e in sorted(entries, key=lambda e: e.name)},
-    }
+    rules = make_rules(settings.dedupe)
+    parameters = {**asdict(rules), "against": {e.name: rank(e) for e in sorted(entries, key=lambda e: e.name)}}
     everything = sorted(
         ({"corpus": name, "key": manifest.key} for name, manifest in before.items()), key=lambda item: item["corpus"]
     )
@@ -46,11 +58,16 @@ def dedupe_corpora(entries: list[Entry], settings: Settings) -> dict[str, StageR
             name: leave(manifest, settings.store.folder("dedupe", name)) for name, manifest in done.items() if manifest
         }
     parts: dict[str, list[tuple[str, Part]]] = {entry.name: [] for entry in entries}
-    for number, record_format in enumerate(COMPARED):
-        settings.progress("dedupe", "all corpora", number, len(COMPARED))
-        for corpus, output, part in _dedupe_format(record_format, entries, before, keys, settings):
-            parts[corpus].append((output, part))
-    settings.progress("dedupe", "all corpora", len(COMPARED), len(COMPARED))
+    overlaps: dict[str, dict[str, Counter[str]]] = {}
+    for record_format in COMPARED:
+        sources = _find_sources(record_format, entries, before, settings)
+        if not sources:
+            continue
+        verdicts = _search(record_format, sources, rules, settings)
+        for corpus, others in verdicts.overlaps.items():
+            overlaps.setdefault(corpus, {})[record_format] = Counter(others)
+        for source, part in _write_parts(sources, verdicts, keys, settings):
+            parts[source.entry.name].append((source.output.name, part))
     results = {}
     for entry in entries:
         folder = settings.store.folder("dedupe", entry.name)
@@ -63,11 +80,20 @@ def dedupe_corpora(entries: list[Entry], settings: Settings) -> dict[str, StageR
             inputs=inputs_of(before[entry.name]),
             parameters=parameters,
             counts=sum_counts(parts[entry.name]),
+            overlaps=_sum_overlaps(overlaps.get(entry.name, {})),
+            warnings=_doubt_mirror(entry, overlaps.get(entry.name, {}), parts[entry.name], set(keys)),
             files=[f for output, part in parts[entry.name] for f in part.describe(folder, output)],
             verified=before[entry.name].verified,
         )
         results[entry.name] = finish(manifest, folder)
     return results
+
+
+def make_rules(asked: Mapping[str, Any]) -> "Rules":
+    """The registry's rules for duplicates, and over them those that were asked for."""
+    from care_data.duplicates.inputs import Rules
+
+    return Rules(**{**registry.defaults()["dedupe"], **asked})
 
 
 def rank(entry: Entry) -> int:
@@ -79,77 +105,126 @@ def _compared(entry: Entry) -> dict[str, list[str] | None]:
     return {name: output.compare for name, output in entry.outputs.items()}
 
 
-def _dedupe_format(
-    record_format: str, entries: list[Entry], before: dict[str, Manifest], keys: dict[str, str], settings: Settings
-) -> Iterator[tuple[str, str, Part]]:
-    """(corpus, output, part) of every part of this format, deduplicated against all the others."""
-    import polars as pl
-
-    found = [
-        (entry, entry.outputs[f["output"]], settings.store.folder("clean", entry.name) / f["path"])
+def _find_sources(
+    record_format: str, entries: list[Entry], before: dict[str, Manifest], settings: Settings
+) -> list[_Source]:
+    """The parts of this format that are for training, in the order of their corpora's names."""
+    return [
+        _Source(entry, entry.outputs[f["output"]], settings.store.folder("clean", entry.name) / f["path"])
         for entry in sorted(entries, key=lambda entry: entry.name)
         for f in before[entry.name].files
         if f["kind"] == "records"
         and entry.outputs[f["output"]].format == record_format
         and entry.outputs[f["output"]].role == "train"
     ]
-    if not found:
-        return
-    defaults = registry.defaults()["dedupe"]
-    groups = [[f"group{number}"] for number in range(len(COMPARED[record_format]))]
-    result = dedupe(
-        [_keys(output, path) for _, output, path in found],
-        threshold=defaults["threshold"],
-        fields=groups,
-        priorities=[rank(entry) for entry, _, _ in found],
-        miss=defaults["miss"],
-        workers=settings.workers,
-    )
-    for number, (entry, output, path) in enumerate(found):
-        gone = result.removed.filter(pl.col("frame") == number).select("id", "reason", "keeper", "jaccard")
-        part = settings.store.folder("dedupe", entry.name) / renamed(path.name, keys[entry.name])
-        yield entry.name, output.name, _write_part(path, gone, part, output)
 
 
-def _keys(output: Output, path: Path) -> "pl.DataFrame":
-    """id and one text column for each group of fields the output is compared by."""
-    import polars as pl
+def _search(record_format: str, sources: list[_Source], rules: "Rules", settings: Settings) -> "Verdicts":
+    from care_data.duplicates.inputs import Input
+    from care_data.duplicates.search import search
 
-    groups = COMPARED[output.format]
-    if output.compare:
+    inputs = [Input(partial(_read, source), label=source.entry.name, priority=rank(source.entry)) for source in sources]
+    folder = settings.store.root / STAGES["dedupe"]
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder, prefix=".search.tmp-") as scratch:
+        return search(
+            inputs,
+            len(COMPARED[record_format]),
+            rules,
+            Path(scratch),
+            settings.workers,
+            lambda step, done, total: settings.progress("dedupe", f"{record_format}: {step}", done, total),
+        )
+
+
+def _read(source: _Source) -> "Iterator[pl.DataFrame]":
+    """One text column for each group of fields the output is compared by, and the turns of dialogues."""
+    from care_data.duplicates.fields import read_texts, read_turns
+    from care_data.duplicates.inputs import TURNS
+
+    groups = COMPARED[source.output.format]
+    if named := source.output.compare:
         # A constant question says nothing: the named fields stand in for it, the last of them for the answer.
-        named = output.compare
         groups = [named[:-1] or named, named[-1:], *groups[2:]][: len(groups)]
-    frame = pl.read_parquet(path, columns=["id", *{name for group in groups for name in group}])
-    return frame.select("id", *(_joined(frame, group).alias(f"group{number}") for number, group in enumerate(groups)))
+    wanted = list(dict.fromkeys(name for group in groups for name in group))
+    for frame in read_frames(source.path, columns=wanted):
+        texts = read_texts(frame, groups)
+        turns = None if source.output.compare else read_turns(frame)
+        yield frame.select(*texts, *([turns.alias(TURNS)] if turns is not None else []))
 
 
-def _joined(frame: "pl.DataFrame", columns: list[str]) -> "pl.Expr":
+def _write_parts(
+    sources: list[_Source], verdicts: "Verdicts", keys: dict[str, str], settings: Settings
+) -> "Iterator[tuple[_Source, Part]]":
+    """Every source's records that stay; those that go are kept aside whole, with reason, keeper and Jaccard."""
     import polars as pl
 
-    texts = [
-        pl.col(name).list.eval(pl.element().list.join("\n")).list.join("\n")
-        if frame.schema[name] != pl.String
-        else pl.col(name)
-        for name in columns
-    ]
-    return pl.concat_str(texts, separator="\n")
+    from care_data.duplicates.search import KEPT, REASONS
+
+    keepers = _read_keepers(sources, verdicts)
+    names = pl.Series(REASONS)
+    for number, source in enumerate(sources):
+        folder = settings.store.folder("dedupe", source.entry.name)
+        path = folder / renamed(source.path.name, keys[source.entry.name])
+        settings.progress("dedupe", "write", number, len(sources))
+        if done := open_part(path):
+            yield source, done
+            continue
+        writer = PartWriter(path, records.arrow_schema(source.output.format, source.output.extra))
+        at, stop = verdicts.starts[number], verdicts.starts[number + 1]
+        dropped: Counter[str] = Counter()
+        with writing(path) as temporary:
+            for frame in read_frames(source.path):
+                here = slice(at, at + frame.height)
+                reasons = verdicts.reasons[here]
+                stays = pl.Series(reasons == KEPT)
+                gone = frame.with_columns(
+                    names.gather(reasons).alias("reason"),
+                    pl.Series("keeper", verdicts.keepers[here]),
+                    pl.Series("jaccard", verdicts.jaccards[here]).fill_nan(None),
+                ).filter(~stays)
+                gone = gone.with_columns(pl.col("keeper").replace_strict(*keepers, return_dtype=pl.String))
+                dropped.update(dict(gone.get_column("reason").value_counts().iter_rows()))
+                writer.write(frame.filter(stays), temporary)
+                writer.set_aside(gone)
+                at += frame.height
+            assert at == stop, "every record has a verdict"  # noqa: S101
+            writer.close(
+                {"read": stop - verdicts.starts[number], "kept": writer.rows, "dropped": dict(dropped)}, temporary
+            )
+        part = open_part(path)
+        assert part is not None, "a part is there once it was written"  # noqa: S101
+        yield source, part
+    settings.progress("dedupe", "write", len(sources), len(sources))
 
 
-def _write_part(source: Path, gone: "pl.DataFrame", path: Path, output: Output) -> Part:
-    """The records of a clean part that stay; those that go are kept aside whole, with reason, keeper and Jaccard."""
-    if done := open_part(path):
-        return done
-    writer = PartWriter(path, records.arrow_schema(output.format, output.extra))
-    read = 0
-    with writing(path) as temporary:
-        for frame in read_frames(source):
-            read += frame.height
-            writer.write(frame.join(gone, on="id", how="anti", maintain_order="left"), temporary)
-            writer.set_aside(frame.join(gone, on="id", how="inner", maintain_order="left"))
-        dropped = Counter(dict(gone.get_column("reason").value_counts().iter_rows()))
-        counts: dict[str, Any] = {"read": read, "kept": writer.rows, "dropped": dict(dropped)}
-        writer.close(counts, temporary)
-    part = open_part(path)
-    assert part is not None, "a part is there once it was written"  # noqa: S101
-    return part
+def _read_keepers(sources: list[_Source], verdicts: "Verdicts") -> "tuple[pl.Series, pl.Series]":
+    """The rows that others went for, and their ids."""
+    import numpy as np
+    import polars as pl
+
+    rows = np.unique(verdicts.keepers[verdicts.keepers >= 0])
+    ids = [pl.Series("id", [], pl.String)]
+    for number, source in enumerate(sources):
+        start, stop = np.searchsorted(rows, verdicts.starts[number : number + 2])
+        if start < stop:
+            own = pl.read_parquet(source.path, columns=["id"])["id"]
+            ids.append(own.gather(rows[start:stop] - verdicts.starts[number]))
+    return pl.Series(rows), pl.concat(ids)
+
+
+def _sum_overlaps(by_format: dict[str, Counter[str]]) -> dict[str, int]:
+    return dict(sorted(sum(by_format.values(), Counter[str]()).items()))
+
+
+def _doubt_mirror(
+    entry: Entry, overlaps: dict[str, Counter[str]], parts: list[tuple[str, Part]], corpora: set[str]
+) -> list[str]:
+    """What to say of an entry that is said to republish another of the run, where hardly anything of it is there."""
+    read = sum(part.counts["read"] for _, part in parts)
+    if not entry.mirror_of or entry.mirror_of not in corpora or not read:
+        return []
+    shared = _sum_overlaps(overlaps).get(entry.mirror_of, 0)
+    if 2 * shared >= read:
+        return []
+    return [f"is said to republish {entry.mirror_of}, but only {shared:,} of its {read:,} records are in it"]

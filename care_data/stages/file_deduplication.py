@@ -1,0 +1,244 @@
+"""Duplicates among any files of rows: the rows that stay written out as they are, and what became of the others.
+
+The folder it makes: kept/ with a file for each one read, removed.parquet (a line for each row that goes),
+clusters.parquet (a line for each row that others went for) and manifest.json. It is there whole or not at all.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from care_data import __version__
+from care_data.datafiles import DataFile, find_files
+from care_data.duplicates.fields import suit_groups
+from care_data.duplicates.inputs import Input, Rules
+from care_data.duplicates.search import KEPT, REASONS, Verdicts, search
+from care_data.duplicates.showcase import Cluster, show_clusters
+from care_data.errors import CareError, Exit
+from care_data.store import Manifest, code_digest, disk_error, read_manifest, sha256_file, sha256_json
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+KEPT_FOLDER = "kept"
+Advance = Callable[[str, int, int | None], None]
+
+
+@dataclass(frozen=True)
+class FilesResult:
+    """What a run did. clusters: some to look at, none where there was nothing to do."""
+
+    manifest: Manifest
+    fresh: bool
+    clusters: list[Cluster]
+    files: list[DataFile]
+
+
+def dedupe_files(
+    paths: list[Path], groups: list[list[str]] | None, rules: Rules, out: Path, workers: int | None, advance: Advance
+) -> FilesResult:
+    """Write the rows of the files without duplicates into the folder `out`, replacing what an earlier run made there.
+
+    groups: fields joined to one text, a list for each text that has to be alike; by default as the first file's fields
+    tell. Rows of a path named earlier stay, then longer ones, then earlier ones. What `out` holds already, made of the
+    same files by the same rules, is left. CareError (2) for an `out` that holds anything else.
+    """
+    rules.plan()  # rules that cannot be are told before the files are read
+    files = find_files(paths)
+    groups = groups or suit_groups([file.fields() for file in files])
+    _refuse_foreign(out, files)
+    parameters = {**asdict(rules), "fields": groups, "priorities": _rank(files, paths)}
+    with ThreadPoolExecutor(1) as hasher:
+        hashing = hasher.submit(_describe, files)
+        if read_manifest(out) and (done := _done(out, _key(hashing.result(), parameters))):
+            return FilesResult(done, False, [], files)
+        inputs = [
+            Input(partial(_read, file, groups), label=file.name, priority=priority)
+            for file, priority in zip(files, parameters["priorities"], strict=True)
+        ]
+        with _whole_folder(out) as folder:
+            scratch = folder / ".scratch"
+            scratch.mkdir()
+            verdicts = search(inputs, len(groups), rules, scratch, workers, advance)
+            shutil.rmtree(scratch)
+            clusters = show_clusters(inputs, verdicts, len(groups))
+            _write(folder, files, verdicts, advance)
+            manifest = _manifest(folder, files, verdicts, parameters, hashing)
+            manifest.write(folder)
+    return FilesResult(manifest, True, clusters, files)
+
+
+def _read(file: DataFile, groups: list[list[str]]) -> Iterator[pl.DataFrame]:
+    """One text for each group of fields."""
+    for frame in file.read(list(dict.fromkeys(name for group in groups for name in group))):
+        yield frame.select(
+            (pl.col(group[0]) if len(group) == 1 else pl.concat_str(group, separator="\n")).alias(f"group{number}")
+            for number, group in enumerate(groups)
+        )
+
+
+def _rank(files: list[DataFile], paths: list[Path]) -> list[int]:
+    """The priority of each file: that of the path it was found by, the earlier the higher."""
+    places = [path.resolve() for path in paths]
+    return [
+        -next(
+            at
+            for at, place in enumerate(places)
+            if place == file.path.resolve() or place in file.path.resolve().parents
+        )
+        for file in files
+    ]
+
+
+def _refuse_foreign(out: Path, files: list[DataFile]) -> None:
+    """CareError where `out` holds what no run of ours made, or lies where the files are."""
+    if out.is_dir() and any(out.iterdir()) and read_manifest(out) is None:
+        fix = "Choose a folder that is empty or not there yet."
+        raise CareError("the folder holds other things", where=str(out), fix=fix, code=Exit.USAGE)
+    if out.exists() and not out.is_dir():
+        raise CareError("a file, not a folder", where=str(out), fix="Choose another --out.", code=Exit.USAGE)
+    for file in files:
+        if out.resolve() in file.path.resolve().parents:
+            reason = f"--out would replace {file.path}, which is read"
+            raise CareError(reason, code=Exit.USAGE, fix="Choose another folder.")
+
+
+def _describe(files: list[DataFile]) -> list[dict[str, Any]]:
+    return [{"path": f.name, "bytes": f.path.stat().st_size, "sha256": sha256_file(f.path)} for f in files]
+
+
+def _key(described: list[dict[str, Any]], parameters: dict[str, Any]) -> str:
+    return sha256_json(["dedupe files", described, parameters, code_digest()])
+
+
+def _done(out: Path, key: str) -> Manifest | None:
+    """The manifest of what lies there, where it was made by this key and is whole."""
+    manifest = read_manifest(out)
+    if manifest is None or manifest.key != key:
+        return None
+    sizes = {entry["path"]: entry["bytes"] for entry in manifest.files}
+    whole = all((out / path).is_file() and (out / path).stat().st_size == size for path, size in sizes.items())
+    return manifest if whole else None
+
+
+@contextmanager
+def _whole_folder(out: Path) -> Iterator[Path]:
+    """A new folder beside `out`, in its place when the block ends well, else removed; so are those of killed runs."""
+    out = out.absolute()
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        for left in out.parent.glob(f".{out.name}.tmp-*"):
+            if not _is_alive(left.name.rpartition("-")[2]):
+                shutil.rmtree(left)
+        folder = out.with_name(f".{out.name}.tmp-{os.getpid()}")
+        folder.mkdir()
+        try:
+            yield folder
+            before = out.with_name(f".{out.name}.tmp-old-{os.getpid()}")
+            if out.exists():
+                os.replace(out, before)
+            os.replace(folder, out)
+            if before.exists():
+                shutil.rmtree(before)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    except OSError as error:
+        raise disk_error(error, out) from error
+
+
+def _is_alive(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _write(folder: Path, files: list[DataFile], verdicts: Verdicts, advance: Advance) -> None:
+    """The files without the rows that go, and the tables of rows and clusters."""
+    for number, file in enumerate(files):
+        advance("write", number, len(files))
+        start, stop = verdicts.starts[number : number + 2]
+        file.copy(verdicts.reasons[start:stop] == KEPT, folder / KEPT_FOLDER / file.name)
+    rows = np.flatnonzero(verdicts.reasons != KEPT)
+    keepers = verdicts.keepers[rows]
+    names = pl.Series([file.name for file in files], dtype=pl.String)
+    removed = pl.DataFrame(
+        {
+            **_columns("", rows, verdicts, names),
+            "reason": pl.Series(REASONS).gather(verdicts.reasons[rows]),
+            **_columns("keeper_", keepers, verdicts, names),
+            "jaccard": pl.Series(verdicts.jaccards[rows]).fill_nan(None),
+        }
+    )
+    removed = removed.rename({"keeper_id": "keeper"})
+    removed.write_parquet(folder / "removed.parquet")
+    _cluster(removed, keepers).write_parquet(folder / "clusters.parquet")
+    advance("write", len(files), len(files))
+
+
+def _columns(mark: str, rows: "NDArray[np.int64]", verdicts: Verdicts, names: pl.Series) -> dict[str, Any]:
+    """id, file and row (from 1) of rows of the whole."""
+    owners = np.searchsorted(verdicts.starts, rows, side="right") - 1
+    files, numbers = names.gather(owners), pl.Series(rows - np.array(verdicts.starts)[owners] + 1)
+    ids = files + "#" + numbers.cast(pl.String)
+    return {f"{mark}id": ids, f"{mark}file": files, f"{mark}row": numbers}
+
+
+def _cluster(removed: pl.DataFrame, keepers: "NDArray[np.int64]") -> pl.DataFrame:
+    """keeper, size, members (ids, the keeper first), in the order of the keepers."""
+    grouped = removed.select("id", "keeper", place=pl.Series(keepers)).group_by("place", maintain_order=True)
+    clusters = grouped.agg(pl.col("keeper").first(), members=pl.col("id")).sort("place")
+    return clusters.select(
+        "keeper",
+        size=pl.col("members").list.len() + 1,
+        members=pl.concat_list(pl.concat_list("keeper"), "members"),
+    )
+
+
+def _manifest(
+    folder: Path, files: list[DataFile], verdicts: Verdicts, parameters: dict[str, Any], hashing: "Future[Any]"
+) -> Manifest:
+    described = hashing.result()
+    counts = {}
+    for number, file in enumerate(files):
+        reasons = verdicts.reasons[slice(*verdicts.starts[number : number + 2])]
+        told = dict(zip(REASONS, np.bincount(reasons, minlength=len(REASONS)).tolist(), strict=True))
+        kept = told.pop(REASONS[KEPT])
+        dropped = {reason: count for reason, count in told.items() if count}
+        counts[file.name] = {"read": len(reasons), "kept": kept, "dropped": dropped}
+    made = sorted(path for path in folder.rglob("*") if path.is_file())
+    return Manifest(
+        stage="dedupe",
+        key=_key(described, parameters),
+        version=__version__,
+        code=code_digest(),
+        inputs=described,
+        parameters={**parameters, "found": verdicts.report, "overlaps": verdicts.overlaps},
+        counts=counts,
+        files=[
+            {"path": path.relative_to(folder).as_posix(), "bytes": path.stat().st_size, "sha256": sha256_file(path)}
+            for path in made
+        ],
+        verified=False,
+    )
+
+
+def parse_groups(on: str) -> list[list[str]]:
+    """`instruction+input,output` as groups of fields: commas part texts that must each be alike, plus signs join."""
+    groups = [[field.strip() for field in group.split("+")] for group in on.split(",")]
+    if not all(field for group in groups for field in group):
+        fix = "Write field,field; join fields with +."
+        raise CareError(f"--on {on!r} names an empty field", fix=fix, code=Exit.USAGE)
+    return groups
