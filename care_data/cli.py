@@ -182,7 +182,7 @@ _add_command(
     STAGES,
     "Keep one of records alike, within and across the corpora named, or, with --out, of files and folders.",
     "dedupe",
-    (*READING, *DEDUPING, "on", "out"),
+    (*READING, *DEDUPING, "on", "id_field", "out"),
 )
 _add_command(
     "write",

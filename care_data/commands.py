@@ -85,6 +85,9 @@ class Options:
         str | None,
         typer.Option(help="Of files: fields that must each be alike, as question,answer; + joins (title+question)."),
     ] = None
+    id_field: Annotated[
+        str | None, typer.Option("--id", help="Of files: the field that names a row; by default its file and number.")
+    ] = None
     out: Annotated[
         Path | None, typer.Option(help="Of files: the folder for the rows that stay and what became of the others.")
     ] = None
@@ -98,6 +101,10 @@ def _select(options: Options, failures: dict[str, CareError]) -> "list[Entry]":
 
     if not options.corpora and not options.every:
         raise CareError("no corpus named", fix="Name corpora or groups, or say --all.", code=Exit.USAGE)
+    for name in options.corpora or []:
+        if name not in registry.names() and name not in registry.groups() and Path(name).exists():
+            fix = "Only dedupe takes files: care-data dedupe FILE --on FIELD --out FOLDER."
+            raise CareError(f"{name} is a path, not a corpus", fix=fix, code=Exit.USAGE)
     entries = registry.select(["all"] if options.every else options.corpora or [], failures)
     tell_troubles(failures)
     return entries
@@ -190,6 +197,7 @@ def dedupe_given_files(options: Options) -> int:
             options.out.expanduser(),
             options.workers,
             lambda step, done, total: bars.advance("dedupe", step, done, total),
+            options.id_field,
         )
     seconds = time.monotonic() - started
     if options.as_json:

@@ -133,9 +133,7 @@ def extend(distinct: Distinct, blocks: Iterable[Records], scratch: Path) -> Dist
     table = Table()
     table.place(distinct.digests)
     writers = [KeyWriter(keys.path, keys) for keys in distinct.keys]
-    sketches = ArrayWriter(
-        scratch / "sketches", distinct.sketches.dtype, distinct.sketches.shape[1], distinct.sketches
-    )
+    sketches = ArrayWriter(scratch / "sketches", distinct.sketches.dtype, distinct.sketches.shape[1], distinct.sketches)
     classes, lengths = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
     dialogues = distinct.dialogues
     for block in blocks:

@@ -20,15 +20,27 @@ def count_overlaps(labels: Sequence[str], distinct: Distinct, alike: Alike, deci
     A contained dialogue counts as being where it is contained. Of records in crowded bands, whose pairs are not all
     looked at, only what they went for counts.
     """
-    names = sorted(set(labels))
-    if len(names) < 2:
-        return {}
-    places = [names.index(label) for label in labels]
-    words = -(-len(names) // _WORD)
-    here = np.zeros((len(distinct), words), np.uint64)
-    for number, place in enumerate(places):
-        rows = distinct.classes[distinct.starts[number] : distinct.starts[number + 1]]
-        here[rows, place // _WORD] |= np.uint64(1 << place % _WORD)
+    here = mark_classes(labels, sorted(set(labels)), distinct.classes, distinct.starts, len(distinct))
+    found = spread_marks(here, alike, decisions)
+    return count_marks(labels, sorted(set(labels)), distinct.classes, distinct.starts, found)
+
+
+def mark_classes(
+    labels: Sequence[str], names: Sequence[str], classes: NDArray[np.int32], starts: Sequence[int], total: int
+) -> NDArray[np.uint64]:
+    """Per class a bit for each of the names whose inputs hold it (classes x words).
+
+    labels: the inputs'. classes: per row of them; starts: where each input begins there.
+    """
+    here = np.zeros((total, -(-len(names) // _WORD)), np.uint64)
+    for number, label in enumerate(labels):
+        word, bit = divmod(names.index(label), _WORD)
+        here[classes[starts[number] : starts[number + 1]], word] |= np.uint64(1 << bit)
+    return here
+
+
+def spread_marks(here: NDArray[np.uint64], alike: Alike, decisions: Decisions) -> NDArray[np.uint64]:
+    """The marks of each class with those of the classes alike or that it went for."""
     found = here.copy()
     _spread(here, found, alike.first, alike.second)
     _spread(here, found, alike.second, alike.first)
@@ -36,15 +48,25 @@ def count_overlaps(labels: Sequence[str], distinct: Distinct, alike: Alike, deci
     _spread(here, found, gone, decisions.keepers[gone])
     near = gone[~decisions.contained[gone]]
     _spread(here, found, decisions.keepers[near], near)
+    return found
+
+
+def count_marks(
+    labels: Sequence[str],
+    names: Sequence[str],
+    classes: NDArray[np.int32],
+    starts: Sequence[int],
+    found: NDArray[np.uint64],
+) -> Overlaps:
+    """For each label the rows of its inputs whose class has the mark of another."""
     table: Overlaps = {}
-    for number, place in enumerate(places):
-        rows = distinct.classes[distinct.starts[number] : distinct.starts[number + 1]]
-        for other, name in enumerate(names):
-            if other == place:
-                continue
-            bit = np.uint64(1 << other % _WORD)
-            if count := int(np.count_nonzero(found[rows, other // _WORD] & bit)):
-                line = table.setdefault(names[place], {})
+    for number, label in enumerate(labels):
+        rows = classes[starts[number] : starts[number + 1]]
+        for place, name in enumerate(names):
+            word, bit = divmod(place, _WORD)
+            marked = found[rows, word] & np.uint64(1 << bit)
+            if name != label and (count := int(np.count_nonzero(marked))):
+                line = table.setdefault(label, {})
                 line[name] = line.get(name, 0) + count
     return {name: dict(sorted(table[name].items())) for name in sorted(table)}
 

@@ -2,17 +2,18 @@
 
 Raw arrays, little-endian, row after row, their lengths known from the number of records:
 digests (2 x uint64 a record), signatures (num_perm x uint32), lengths (int32, characters of the compared fields),
-labels (uint32, a number in the index's list), ids with id_starts, keysN with keysN_starts (per group of fields the
-keys as UTF-8; starts are int64, records + 1), exchanges (uint64) with exchange_starts; per band the upper 32 bits of
-its keys in order (`buckets`) and the records in that order (`members`, uint32); and of dialogues their openings
-(uint64, in order) with the records (`holders`, uint32), of equal openings the record that would stay first.
+labels (uint32, a number in the index's list), id (UTF-8), keysN (UTF-8, the keys of a group of fields) and exchanges
+(uint64), each with where every record's begins (id_starts, …; int64, records + 1); per band the upper 32 bits of its
+keys in order (buckets) and the records in that order (members, uint32); and of dialogues their openings (uint64, in
+order) with the records (holders, uint32), of equal openings first the record that comes first in a search.
 The keys stand for the shingles: these are made of them, and are eight bytes a character where the keys are three.
 """
 
+import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +21,13 @@ from numpy.typing import NDArray
 from care_data.duplicates.openings import find_openings
 from care_data.errors import CareError, Exit
 from care_data.fingerprints.bands import Plan
-from care_data.fingerprints.normalisation import Texts, frozen, take
+from care_data.fingerprints.normalisation import Texts, frozen, take, unpack
 from care_data.kernels import kernel
-from care_data.store import flush, sha256_file
+from care_data.store import disk_error, flush, sha256_file
 from care_data.threads import work_ahead
+
+if TYPE_CHECKING:
+    import polars as pl
 
 BLOCK = 1 << 16
 _BASE, _SHIFT = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)
@@ -89,9 +93,9 @@ class Segment:
         starts = self.arrays["exchange_starts"]
         counts = starts[records + 1] - starts[records]
         names = [f"keys{group}" for group in range(self.shape.groups)]
+        self._check("exchanges", starts[records], counts)
         begins = np.repeat(starts[records] - np.cumsum(counts) + counts, counts)
         places = begins + np.arange(len(begins))
-        self._check("exchanges", starts[records], counts)
         return Records(
             digests=self.arrays["digests"][records],
             signatures=self.arrays["signatures"][records],
@@ -108,6 +112,16 @@ class Segment:
         for start in range(0, self.records, BLOCK):
             yield self.take(np.arange(start, min(start + BLOCK, self.records)))
 
+    def name(self, records: NDArray[np.int64], listed: list[str]) -> "tuple[pl.Series, pl.Series]":
+        """The ids and labels of these of its records. listed: the index's labels."""
+        import polars as pl
+
+        labels = self.arrays["labels"][records]
+        if len(labels) and labels.max() >= len(listed):
+            where = str(self.folder / "labels")
+            raise CareError("points outside the list", where=where, fix=RESTORE, code=Exit.INTEGRITY)
+        return unpack(self._texts("id", records)), pl.Series(listed, dtype=pl.String).gather(labels)
+
     def _texts(self, name: str, records: NDArray[np.int64]) -> Texts:
         starts = self.arrays[f"{name}_starts"]
         self._check(name, starts[records], starts[records + 1] - starts[records])
@@ -120,6 +134,14 @@ class Segment:
 
 def write_segment(folder: Path, shape: Shape, blocks: Iterable[Records], workers: int | None) -> dict[str, Any]:
     """Write the records as a segment, flushed to disk; how an index names it: folder, records, files."""
+    try:
+        return _write(folder, shape, blocks, workers)
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise disk_error(error, folder) from error
+
+
+def _write(folder: Path, shape: Shape, blocks: Iterable[Records], workers: int | None) -> dict[str, Any]:
     folder.mkdir()
     records = _write_blocks(folder, shape, blocks)
     _write_bands(folder, shape, records, workers)

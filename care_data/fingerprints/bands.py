@@ -20,6 +20,7 @@ CROWD = 32
 _SCREEN_SHARE = 0.01
 _NODES = 200
 _BASE, _SHIFT = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)
+_SPREAD = np.uint64(0xD6E8FEB86659FD93)
 
 
 @dataclass(frozen=True)
@@ -136,27 +137,84 @@ def pair(
     return Candidates(first[order], second[order], crowded, compared, largest)
 
 
+def hash_bands(signatures: NDArray, bands: Plan) -> NDArray[np.uint64]:
+    """The key of every band of every record (bands x records): two records share a band where its keys are equal."""
+    keys = np.empty((bands.bands, len(signatures)), np.uint64)
+    _hash_bands(signatures, bands.rows, keys)
+    return keys
+
+
 @kernel
-def _chain(signatures: NDArray, begin: int, rows: int) -> tuple[NDArray, NDArray, NDArray]:
-    """Buckets of one band: per record its slot and the record before it there (-1: none); per slot its records."""
+def _hash(signatures: NDArray, record: int, begin: int, rows: int) -> np.uint64:
+    key = np.uint64(begin + 1)
+    for at in range(begin, begin + rows):
+        key = (key ^ np.uint64(signatures[record, at])) * _BASE
+        key ^= key >> _SHIFT
+    return key
+
+
+@kernel
+def _hash_bands(signatures: NDArray, rows: int, keys: NDArray) -> None:
+    for record in range(signatures.shape[0]):
+        for band in range(keys.shape[0]):
+            keys[band, record] = _hash(signatures, record, band * rows, rows)
+
+
+@kernel
+def _key(signatures: NDArray, record: int, begin: int, rows: int) -> np.uint64:
+    key = np.uint64(begin + 1)
+    for at in range(begin, begin + rows):
+        key = (key ^ np.uint64(signatures[record, at])) * _BASE
+        key ^= key >> _SHIFT
+    return key
+
+
+@kernel
+def _sociable(signatures: NDArray, begin: int, rows: int) -> tuple[NDArray, NDArray]:
+    """The records that may share the band with another, ascending, and their keys.
+
+    Most share it with none. Two bits for each of many slots, small enough for the processor's cache, tell that before
+    anything is looked up in memory: a record goes on only where another one falls on its slot.
+    """
     total = signatures.shape[0]
+    bits = 10
+    while 1 << bits < 8 * total:
+        bits += 1
+    keys, seen = np.empty(total, np.uint64), np.zeros(1 << (bits - 5), np.uint64)
+    shift, two, one = np.uint64(64 - bits), np.uint64(2), np.uint64(1)
+    for record in range(total):
+        key = _key(signatures, record, begin, rows)
+        keys[record] = key
+        slot = (key * _SPREAD) >> shift
+        word, bit = np.int64(slot >> np.uint64(5)), (slot & np.uint64(31)) * two
+        if (seen[word] >> bit) & two == np.uint64(0):
+            seen[word] += one << bit
+    found = 0
+    records = np.empty(total, np.int32)
+    for record in range(total):
+        slot = (keys[record] * _SPREAD) >> shift
+        word, bit = np.int64(slot >> np.uint64(5)), (slot & np.uint64(31)) * two
+        if (seen[word] >> bit) & two:
+            records[found], keys[found] = record, keys[record]
+            found += 1
+    return records[:found], keys[:found]
+
+
+@kernel
+def _chain(keys: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """Buckets of equal keys: per key its slot and the key before it there (-1: none); per slot its number of keys."""
+    total = keys.shape[0]
     size = 16
     while size < 2 * total:
         size *= 2
-    keys = np.empty(total, np.uint64)
     heads, counts = np.full(size, -1, np.int32), np.zeros(size, np.int32)
     slots, before = np.empty(total, np.int32), np.empty(total, np.int32)
-    for record in range(total):
-        key = np.uint64(begin + 1)
-        for at in range(begin, begin + rows):
-            key = (key ^ np.uint64(signatures[record, at])) * _BASE
-            key ^= key >> _SHIFT
-        keys[record] = key
-        slot = np.int64(key & np.uint64(size - 1))
-        while heads[slot] >= 0 and keys[heads[slot]] != key:
+    for at in range(total):
+        slot = np.int64(keys[at] & np.uint64(size - 1))
+        while heads[slot] >= 0 and keys[heads[slot]] != keys[at]:
             slot = (slot + 1) & (size - 1)
-        slots[record], before[record] = slot, heads[slot]
-        heads[slot] = record
+        slots[at], before[at] = slot, heads[slot]
+        heads[slot] = at
         counts[slot] += 1
     return slots, before, counts
 
@@ -188,18 +246,20 @@ def _pair(
     signatures: NDArray, band: int, rows: int, agreements: int, crowd: int
 ) -> tuple[NDArray, NDArray, NDArray, int, int]:
     begin, total = band * rows, signatures.shape[0]
-    slots, before, counts = _chain(signatures, begin, rows)
+    records, keys = _sociable(signatures, begin, rows)
+    slots, before, counts = _chain(keys)
     crowded = np.zeros(total, np.bool_)
     first, second = np.empty(1024, np.int32), np.empty(1024, np.int32)
-    found, compared, largest = 0, 0, 0
-    for record in range(total):
-        count = counts[slots[record]]
+    found, compared, largest = 0, 0, min(total, 1)
+    for at in range(records.shape[0]):
+        record, count = records[at], counts[slots[at]]
         largest = max(largest, count)
         if count > crowd:
             crowded[record] = True
             continue
-        other = before[record]
-        while other >= 0:
+        earlier = before[at]
+        while earlier >= 0:
+            other = records[earlier]
             if not _met_before(signatures, record, other, begin, rows):
                 compared += 1
                 if _agree(signatures, record, other) >= agreements:
@@ -207,7 +267,7 @@ def _pair(
                         first, second = _double(first), _double(second)
                     first[found], second[found] = other, record
                     found += 1
-            other = before[other]
+            earlier = before[earlier]
     return first[:found], second[:found], crowded, compared, largest
 
 

@@ -60,6 +60,15 @@ def pack(texts: "pl.Series") -> Texts:
     return Texts(np.frombuffer(data, np.uint8), ends)
 
 
+def unpack(texts: Texts) -> "pl.Series":
+    """The texts as a String series."""
+    import polars as pl
+    import pyarrow as pa
+
+    buffers = [None, pa.py_buffer(texts.offsets), pa.py_buffer(texts.data)]
+    return pl.Series(pa.Array.from_buffers(pa.large_string(), len(texts), buffers), dtype=pl.String)
+
+
 def take(texts: Texts, rows: NDArray[np.int64]) -> Texts:
     """The texts of these rows, in this order."""
     offsets = np.zeros(len(rows) + 1, np.int64)

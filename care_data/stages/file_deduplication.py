@@ -44,19 +44,26 @@ class FilesResult:
 
 
 def dedupe_files(
-    paths: list[Path], groups: list[list[str]] | None, rules: Rules, out: Path, workers: int | None, advance: Advance
+    paths: list[Path],
+    groups: list[list[str]] | None,
+    rules: Rules,
+    out: Path,
+    workers: int | None,
+    advance: Advance,
+    id_field: str | None = None,
 ) -> FilesResult:
     """Write the rows of the files without duplicates into the folder `out`, replacing what an earlier run made there.
 
     groups: fields joined to one text, a list for each text that has to be alike; by default as the first file's fields
     tell. Rows of a path named earlier stay, then longer ones, then earlier ones. What `out` holds already, made of the
-    same files by the same rules, is left. CareError (2) for an `out` that holds anything else.
+    same files by the same rules, is left. id_field: what names a row in the tables of `out`; by default its file and
+    number. CareError (2) for an `out` that holds anything else.
     """
     rules.plan()  # rules that cannot be are told before the files are read
     files = find_files(paths)
     groups = groups or suit_groups([file.fields() for file in files])
     _refuse_foreign(out, files)
-    parameters = {**asdict(rules), "fields": groups, "priorities": _rank(files, paths)}
+    parameters = {**asdict(rules), "fields": groups, "id": id_field, "priorities": _rank(files, paths)}
     with ThreadPoolExecutor(1) as hasher:
         hashing = hasher.submit(_describe, files)
         if read_manifest(out) and (done := _done(out, _key(hashing.result(), parameters))):
@@ -71,7 +78,7 @@ def dedupe_files(
             verdicts = search(inputs, len(groups), rules, scratch, workers, advance)
             shutil.rmtree(scratch)
             clusters = show_clusters(inputs, verdicts, len(groups))
-            _write(folder, files, verdicts, advance)
+            _write(folder, files, verdicts, id_field, advance)
             manifest = _manifest(folder, files, verdicts, parameters, hashing)
             manifest.write(folder)
     return FilesResult(manifest, True, clusters, files)
@@ -165,7 +172,7 @@ def _is_alive(process: str) -> bool:
     return True
 
 
-def _write(folder: Path, files: list[DataFile], verdicts: Verdicts, advance: Advance) -> None:
+def _write(folder: Path, files: list[DataFile], verdicts: Verdicts, id_field: str | None, advance: Advance) -> None:
     """The files without the rows that go, and the tables of rows and clusters."""
     for number, file in enumerate(files):
         advance("write", number, len(files))
@@ -173,27 +180,39 @@ def _write(folder: Path, files: list[DataFile], verdicts: Verdicts, advance: Adv
         file.copy(verdicts.reasons[start:stop] == KEPT, folder / KEPT_FOLDER / file.name)
     rows = np.flatnonzero(verdicts.reasons != KEPT)
     keepers = verdicts.keepers[rows]
-    names = pl.Series([file.name for file in files], dtype=pl.String)
-    removed = pl.DataFrame(
-        {
-            **_columns("", rows, verdicts, names),
-            "reason": pl.Series(REASONS).gather(verdicts.reasons[rows]),
-            **_columns("keeper_", keepers, verdicts, names),
-            "jaccard": pl.Series(verdicts.jaccards[rows]).fill_nan(None),
-        }
-    )
-    removed = removed.rename({"keeper_id": "keeper"})
+    told = np.unique(np.concatenate([rows, keepers]))
+    names = _name_rows(files, told, verdicts.starts, id_field)
+    places = names[np.searchsorted(told, rows)].select("id", "file", "row")
+    homes = names[np.searchsorted(told, keepers)].select(keeper="id", keeper_file="file", keeper_row="row")
+    reasons = pl.Series("reason", REASONS).gather(verdicts.reasons[rows])
+    jaccards = pl.Series("jaccard", verdicts.jaccards[rows]).fill_nan(None)
+    removed = pl.concat([places, reasons.to_frame(), homes, jaccards.to_frame()], how="horizontal")
     removed.write_parquet(folder / "removed.parquet")
     _cluster(removed, keepers).write_parquet(folder / "clusters.parquet")
     advance("write", len(files), len(files))
 
 
-def _columns(mark: str, rows: "NDArray[np.int64]", verdicts: Verdicts, names: pl.Series) -> dict[str, Any]:
-    """id, file and row (from 1) of rows of the whole."""
-    owners = np.searchsorted(verdicts.starts, rows, side="right") - 1
-    files, numbers = names.gather(owners), pl.Series(rows - np.array(verdicts.starts)[owners] + 1)
-    ids = files + "#" + numbers.cast(pl.String)
-    return {f"{mark}id": ids, f"{mark}file": files, f"{mark}row": numbers}
+def _name_rows(
+    files: list[DataFile], rows: "NDArray[np.int64]", starts: list[int], id_field: str | None
+) -> pl.DataFrame:
+    """id, file and row (from 1) of some rows of the whole, ascending."""
+    owners = np.searchsorted(starts, rows, side="right") - 1
+    names = pl.DataFrame(
+        {
+            "file": pl.Series([file.name for file in files], dtype=pl.String).gather(owners),
+            "row": rows - np.array(starts)[owners] + 1,
+        }
+    )
+    if id_field is None:
+        return names.with_columns(id=pl.col("file") + "#" + pl.col("row").cast(pl.String))
+    ids = [pl.Series("id", [], pl.String)]
+    for number, file in enumerate(files):
+        at = starts[number]
+        for frame in file.read([id_field]) if (owners == number).any() else ():
+            start, stop = np.searchsorted(rows, [at, at + frame.height])
+            ids.append(frame[id_field].gather(rows[start:stop] - at))
+            at += frame.height
+    return names.with_columns(id=pl.concat(ids))
 
 
 def _cluster(removed: pl.DataFrame, keepers: "NDArray[np.int64]") -> pl.DataFrame:
