@@ -185,18 +185,25 @@ _add_command(
     (*READING, *DEDUPING, "on", "id_field", "out"),
 )
 _add_command(
+    "decontaminate",
+    STAGES,
+    "Take out training records that hold an item of a benchmark, or of the files named with --against.",
+    "decontaminate",
+    (*READING, *DEDUPING, "against"),
+)
+_add_command(
     "write",
     STAGES,
     "Write a release: Arrow shards, dataset_info.json, manifest.json.",
     "write",
-    (*READING, *DEDUPING, "name"),
+    (*READING, *DEDUPING, "against", "name"),
 )
 _add_command(
     "run",
     RELEASE,
-    "Everything from corpora to a release: fetch, convert, clean, dedupe, write; what is done is not done again.",
+    "Everything from corpora to a release, all stages in order; what is done is not done again.",
     "write",
-    (*READING, *DEDUPING, "name"),
+    (*READING, *DEDUPING, "against", "name"),
 )
 
 

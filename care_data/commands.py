@@ -81,6 +81,10 @@ class Options:
     scheme: Annotated[
         str | None, typer.Option(help="Signatures as of datasketch 2 (affine32, by default) or before it (legacy).")
     ] = None
+    against: Annotated[
+        list[str] | None,
+        typer.Option(help="A file of test questions, FILE or FILE:FIELD, beside the registry's benchmarks."),
+    ] = None
     on: Annotated[
         str | None,
         typer.Option(help="Of files: fields that must each be alike, as question,answer; + joins (title+question)."),
@@ -151,6 +155,7 @@ def _settings(options: Options, failures: dict[str, CareError], entries: "list[E
         accept_changed=options.accept_changed,
         permitted=options.permitted or os.environ.get("CARE_CRAWL") == "yes",
         dedupe=_rules(options),
+        against=tuple(options.against or ()),
     )
 
 

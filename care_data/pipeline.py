@@ -15,6 +15,7 @@ from care_data.stages import Settings, StageResult, manifest_key, require_stage
 from care_data.stages.cleaning import clean_corpus
 from care_data.stages.clusters import read_clusters
 from care_data.stages.conversion import convert_corpus
+from care_data.stages.decontamination import decontaminate_corpora
 from care_data.stages.deduplication import dedupe_corpora
 from care_data.stages.downloads import Outcome, fetch_corpora, fetch_corpus
 from care_data.stages.plans import refuse_full_disk
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 Report = Callable[[str, StageResult], None]
 """Told of every finished stage: (corpus or release name, result)."""
 
-STAGES = ("fetch", "convert", "clean", "dedupe", "write")
+STAGES = ("fetch", "convert", "clean", "dedupe", "decontaminate", "write")
 """The stages in order, by the name of their command."""
 
 _ONE_CORPUS = {"convert": convert_corpus, "clean": clean_corpus}
@@ -78,6 +79,10 @@ def run_stages(
                 report(corpus, done)
             if last == "dedupe":
                 result.clusters = read_clusters(list(result.manifests[stage].values()), settings.store)
+        elif stage == "decontaminate" and alive:
+            for corpus, done in decontaminate_corpora(alive, settings).items():
+                result.add(stage, corpus, done)
+                report(corpus, done)
         elif stage == "write" and alive:
             released, folder = write_release(alive, settings, name)
             result.add(stage, released.manifest.name, released)
@@ -141,15 +146,15 @@ def write_release(entries: list[Entry], settings: Settings, name: str | None = N
     store = settings.store
     made = {
         stage: {e.name: require_stage(stage, e, settings) for e in entries}
-        for stage in ("fetch", "convert", "clean", "dedupe")
+        for stage in ("fetch", "convert", "clean", "dedupe", "decontaminate")
     }
     parameters: dict[str, Any] = {
         "corpora": {
-            entry.name: {stage: _stated(made[stage][entry.name]) for stage in ("convert", "clean", "dedupe")}
+            entry.name: {stage: _stated(made[stage][entry.name]) for stage in ("convert", "clean", "dedupe", "decontaminate")}
             for entry in entries
         }
     }
-    keys = {entry.name: {stage: made[stage][entry.name].key for stage in ("clean", "dedupe")} for entry in entries}
+    keys = {entry.name: {stage: made[stage][entry.name].key for stage in ("clean", "decontaminate")} for entry in entries}
     key = sha256_json(["release", keys, parameters, code_digest()])
     corpora = sorted(entry.name for entry in entries)
     name = name or f"{_common_name(corpora)}-{key[:8]}"
@@ -210,7 +215,7 @@ def _datasets(entry: Entry, made: dict[str, dict[str, Manifest]], store: Store) 
     found = []
     for output_name in made["clean"][entry.name].counts:
         output = entry.outputs[output_name]
-        stage = "dedupe" if output.role == "train" and output.format != "eval" else "clean"
+        stage = "decontaminate" if output.role == "train" and output.format != "eval" else "clean"
         files = [f for f in made[stage][entry.name].files if f["output"] == output_name and f["kind"] == "records"]
         found.append(
             Dataset(
@@ -231,7 +236,7 @@ def _chain(dataset: Dataset, made: dict[str, dict[str, Manifest]]) -> dict[str, 
     """Counts from the first row read to the last record kept, with the drops of every stage."""
     dropped: Counter[str] = Counter()
     kept = 0
-    for stage in ("convert", "clean", "dedupe"):
+    for stage in ("convert", "clean", "dedupe", "decontaminate"):
         counts = made[stage][dataset.corpus].counts.get(dataset.output)
         if counts:
             dropped.update(counts["dropped"])

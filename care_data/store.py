@@ -23,7 +23,14 @@ from typing import Any
 from care_data.errors import CareError, Exit
 from care_data.records import explain
 
-STAGES = {"fetch": "raw", "convert": "records", "clean": "clean", "dedupe": "unique", "release": "releases"}
+STAGES = {
+    "fetch": "raw",
+    "convert": "records",
+    "clean": "clean",
+    "dedupe": "unique",
+    "decontaminate": "pure",
+    "release": "releases",
+}
 """Stage to the folder that holds what it makes, one folder a corpus (a release: one a name)."""
 
 MANIFEST = "manifest.json"

@@ -160,6 +160,48 @@ def _hash_bands(signatures: NDArray, rows: int, keys: NDArray) -> None:
             keys[band, record] = _hash(signatures, record, band * rows, rows)
 
 
+def meet(one: NDArray, two: NDArray, bands: Plan) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The pairs of a record of `one` and one of `two` (signatures) that share a band and agree in enough values."""
+    found = [_meet(one, two, band * bands.rows, bands.rows, bands.agreements) for band in range(bands.bands)]
+    pairs = np.concatenate([np.zeros((0, 2), np.int64), *found])
+    pairs = np.unique(pairs, axis=0)
+    return pairs[:, 0], pairs[:, 1]
+
+
+@kernel
+def _meet(one: NDArray, two: NDArray, begin: int, rows: int, agreements: int) -> NDArray:
+    keys = np.empty(one.shape[0], np.uint64)
+    for record in range(one.shape[0]):
+        keys[record] = _key(one, record, begin, rows)
+    slots, before, _ = _chain(keys)
+    size = 16
+    while size < 2 * keys.shape[0]:
+        size *= 2
+    heads = np.full(size, -1, np.int64)
+    for record in range(keys.shape[0]):
+        heads[slots[record]] = record
+    pairs, found = np.empty((1024, 2), np.int64), 0
+    for record in range(two.shape[0]):
+        key = _key(two, record, begin, rows)
+        slot = np.int64(key & np.uint64(size - 1))
+        while heads[slot] >= 0 and keys[heads[slot]] != key:
+            slot = (slot + 1) & (size - 1)
+        other = heads[slot]
+        while other >= 0:
+            equal = 0
+            for at in range(one.shape[1]):
+                equal += one[other, at] == two[record, at]
+            if equal >= agreements:
+                if found == pairs.shape[0]:
+                    wider = np.empty((2 * found, 2), np.int64)
+                    wider[:found] = pairs
+                    pairs = wider
+                pairs[found, 0], pairs[found, 1] = other, record
+                found += 1
+            other = np.int64(before[other])
+    return pairs[:found]
+
+
 @kernel
 def _key(signatures: NDArray, record: int, begin: int, rows: int) -> np.uint64:
     key = np.uint64(begin + 1)

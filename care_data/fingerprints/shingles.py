@@ -27,9 +27,7 @@ _BETWEEN_DIGITS = 1 << 31
 _BEYOND_TABLE = 0xE0000
 
 
-def fold(
-    texts: Texts, before: NDArray[np.uint64] | None = None
-) -> tuple[Texts, NDArray[np.uint64], NDArray[np.int64]]:
+def fold(texts: Texts, before: NDArray[np.uint64] | None = None) -> tuple[Texts, NDArray[np.uint64], NDArray[np.int64]]:
     """Per text its key, a 128-bit hash of that (rows x 2) and its length in characters, those dropped included.
 
     before: the hashes of an earlier group of the same records; the result then stands for both groups in their order.

@@ -41,7 +41,8 @@ class Settings:
     hosts: who stands for upstream, by default what environment and config file say. accept_changed: a file that
     upstream changed since it was first fetched is taken as it is now. permitted: the user may crawl the sites that ask.
     changes: what cleaning does otherwise than registry and entries say.
-    dedupe: what holds instead of the registry's [dedupe] (duplicates.inputs.Rules).
+    dedupe: what holds instead of the registry's [dedupe] (duplicates.inputs.Rules). against: files of test sets, beside
+    the registry's.
     """
 
     store: Store
@@ -55,7 +56,8 @@ class Settings:
     accept_changed: bool = False
     permitted: bool = False
     dedupe: dict[str, Any] = field(default_factory=dict)
-    changes: Changes = Changes()
+    changes: Changes = field(default_factory=Changes)
+    against: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from care_data import __version__, cleaners, filters, records, registry
+from care_data import __version__, cleaners, filters, records
 from care_data.entries import Entry, Output
-from care_data.errors import CareError
 from care_data.parts import Part, PartWriter, open_part, read_frames
 from care_data.stages import (
     Settings,
@@ -20,6 +19,7 @@ from care_data.stages import (
     run_parts,
     sum_counts,
 )
+from care_data.stages.changes import cleaning_steps, filter_limits
 from care_data.store import Manifest, code_digest, sha256_json, writing
 
 
@@ -37,10 +37,12 @@ class CleanTask:
 def clean_corpus(entry: Entry, settings: Settings) -> StageResult:
     """Clean text and drop what is not worth training on; every drop has its filter's name as the reason."""
     before = require_stage("convert", entry, settings)
-    defaults = registry.defaults()
     outputs = {f["output"]: entry.outputs[f["output"]] for f in before.files if f["kind"] == "records"}
     parameters: dict[str, Any] = {
-        name: {"steps": cleaning_steps(output), "limits": defaults["filters"].get(output.format, {})}
+        name: {
+            "steps": cleaning_steps(output, settings.changes),
+            "limits": filter_limits(output, settings.changes),
+        }
         for name, output in outputs.items()
     }
     inputs = inputs_of(before)
@@ -69,16 +71,6 @@ def clean_corpus(entry: Entry, settings: Settings) -> StageResult:
     return finish(manifest, folder)
 
 
-def cleaning_steps(output: Output) -> list[str]:
-    """The steps of the output's language, with `+step` added and `-step` taken out, in the order of the cleaners."""
-    steps = set(registry.defaults()["clean"][output.language])
-    for change in output.clean:
-        if change[1:] not in cleaners.STEPS:
-            raise CareError(f"no cleaning step named {change[1:]!r}", fix=f"Steps are: {', '.join(cleaners.STEPS)}.")
-        steps = steps | {change[1:]} if change[0] == "+" else steps - {change[1:]}
-    return [name for name in cleaners.STEPS if name in steps]
-
-
 def clean_part(task: CleanTask) -> Part:
     """Clean one part and write it; a part that is there already is taken as it is."""
     import polars as pl
@@ -97,7 +89,8 @@ def clean_part(task: CleanTask) -> Part:
             cleaned, counts = cleaners.clean(frame, task.steps, words)
             cleaned = cleaned.with_columns(pl.col("output").list.get(at).alias(name) for name, at in twice.items())
             rule = pl.coalesce(
-                filters.reason(output.format, task.limits), records.violation(output.format, cleaned.columns)
+                filters.reason(output.format, task.limits, output.language),
+                records.violation(output.format, cleaned.columns),
             )
             reason = cleaned.select(rule.alias("reason")).to_series()
             detail = pl.struct(names).struct.json_encode()
