@@ -5,6 +5,7 @@ import inspect
 import os
 import signal
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -151,6 +152,24 @@ def check(
         typer.echo(f"{len(found)} entries checked, {right} as they say.")
     if wrong:
         raise typer.Exit(Exit.DATA)
+
+
+@app.command(rich_help_panel=RELEASE)
+def explain(
+    record: Annotated[str, typer.Argument(help="The id of a record: corpus/output/path#row.", metavar="ID")],
+    to: Annotated[Path, typer.Option("--to", envvar="CARE_DATA", help="The data folder.")] = Path("data"),
+    as_json: Json = False,
+) -> None:
+    """One record: where it came from, what changed it, why it went or what went for it."""
+    from care_data import provenance
+    from care_data.sheets import tell_story
+    from care_data.store import Store
+
+    story = provenance.explain(record, Store(to.expanduser()))
+    if as_json:
+        print_json(asdict(story))
+    else:
+        print_card(tell_story(story))
 
 
 # Stages in order

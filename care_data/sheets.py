@@ -8,6 +8,7 @@ from care_data.sources.places import parse_source
 
 if TYPE_CHECKING:
     from care_data.entries import Entry, File, Output
+    from care_data.provenance import Story
 
 Section = tuple[str, list[tuple[str, str]]]
 """A heading, empty for the first section, and its rows: a label and a text, which may have several lines."""
@@ -55,6 +56,56 @@ def describe(entry: "Entry", record: dict[str, Any] | None) -> list[Section]:
         ("Example", _example(entry, record)),
     ]
     return [(heading, rows) for heading, rows in sections if rows]
+
+
+def tell_story(story: "Story") -> list[Section]:
+    """The chain of one record, from upstream's row to the releases that hold it."""
+    file = story.file
+    origin = [("file", file.get("source", "not fetched here") + " · " + file.get("upstream", file["path"]))]
+    origin.append(("row", f"{story.row:,}"))
+    if "sha256" in file:
+        state = "as pinned" if file.get("verified") else "nothing pins it"
+        origin.append(("sha256", f"{file['sha256']} ({state})"))
+    origin.append(("licence", _licence(story.license)))
+    sections: list[Section] = [(story.id, origin)]
+    if story.record:
+        shown = {name: value for name, value in story.record.items() if name not in ("id", "corpus", "license")}
+        sections.append(("As converted", [(name, _value(value)) for name, value in shown.items() if value]))
+    if story.changes:
+        lines = [
+            (f"{step}: {name}", f"{_value(before)}\n→ {_value(after)}") for step, name, before, after in story.changes
+        ]
+        sections.append(("Changed by cleaning", lines))
+    fates = []
+    for stage, fate in story.fates.items():
+        if fate is None:
+            fates.append((stage, "not run yet"))
+        elif "reason" in fate:
+            more = [
+                f"{key}: {_value(fate[key])}"
+                for key in ("keeper", "item", "jaccard", "share", "detail")
+                if fate.get(key)
+            ]
+            fates.append((stage, "\n".join([f"dropped: {fate['reason']}", *more])))
+        else:
+            fates.append((stage, "kept"))
+    sections.append(("What became of it", fates))
+    if story.copies:
+        told = [(reason if share is None else f"{reason} {share:.2f}", name) for name, reason, share in story.copies]
+        sections.append(("Went for it", told))
+    if story.releases:
+        sections.append(("In the releases", [("", ", ".join(story.releases))]))
+    return sections
+
+
+def _value(value: Any) -> str:
+    return (
+        value
+        if isinstance(value, str)
+        else f"{value:.3f}"
+        if isinstance(value, float)
+        else json.dumps(value, ensure_ascii=False)
+    )
 
 
 def _licence(license: dict[str, Any]) -> str:
