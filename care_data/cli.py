@@ -37,6 +37,7 @@ COMMON = ("corpora", "every", "to", "mirror", "as_json")
 FETCHING = ("dry_run", "hf_endpoint", "send_token", "accept_changed", "permitted", "bundle", "pin")
 READING = ("workers", "max_bad", "outputs")
 DEDUPING = ("threshold", "miss", "exhaustive", "by_optimum", "scheme")
+MIXING = ("against", "licence", "max_share", "weight", "sample", "split", "seed", "name")
 
 
 @app.callback(invoke_without_command=True)
@@ -215,14 +216,14 @@ _add_command(
     STAGES,
     "Write a release: Arrow shards, dataset_info.json, manifest.json.",
     "write",
-    (*READING, *DEDUPING, "against", "name"),
+    (*READING, *DEDUPING, *MIXING),
 )
 _add_command(
     "run",
     RELEASE,
     "Everything from corpora to a release, all stages in order; what is done is not done again.",
     "write",
-    (*READING, *DEDUPING, "against", "name"),
+    (*READING, *DEDUPING, *MIXING),
 )
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from care_data.entries import Entry
     from care_data.pipeline import RunResult
     from care_data.stages import Settings, StageResult
+    from care_data.stages.mixing import Mix
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
@@ -85,6 +86,22 @@ class Options:
         list[str] | None,
         typer.Option(help="A file of test questions, FILE or FILE:FIELD, beside the registry's benchmarks."),
     ] = None
+    licence: Annotated[
+        str, typer.Option(help="Only corpora whose licence allows this: commercial, research, or any.")
+    ] = "any"
+    max_share: Annotated[
+        list[str] | None, typer.Option(help="Highest share of a corpus: CORPUS=0.3, or *=0.3 for each.")
+    ] = None
+    weight: Annotated[
+        list[str] | None, typer.Option(help="How much more or less of a corpus is taken: CORPUS=0.5.")
+    ] = None
+    sample: Annotated[
+        float | None, typer.Option(help="So many training records of each format, or below 1 that share of them.")
+    ] = None
+    split: Annotated[
+        list[str] | None, typer.Option(help="Hold records out, alike ones together: validation=0.02, test=0.02.")
+    ] = None
+    seed: Annotated[int, typer.Option(min=0, help="Draws other lots for --sample and --split.")] = 0
     on: Annotated[
         str | None,
         typer.Option(help="Of files: fields that must each be alike, as question,answer; + joins (title+question)."),
@@ -156,6 +173,21 @@ def _settings(options: Options, failures: dict[str, CareError], entries: "list[E
         permitted=options.permitted or os.environ.get("CARE_CRAWL") == "yes",
         dedupe=_rules(options),
         against=tuple(options.against or ()),
+        mix=_mix(options),
+    )
+
+
+def _mix(options: Options) -> "Mix":
+    """What the command line says of the records of a release."""
+    from care_data.stages.mixing import Mix, parse_numbers
+
+    return Mix(
+        licence=options.licence,
+        shares=parse_numbers(options.max_share or [], "--max-share"),
+        weights=parse_numbers(options.weight or [], "--weight"),
+        sample=options.sample,
+        splits=parse_numbers(options.split or [], "--split"),
+        seed=options.seed,
     )
 
 

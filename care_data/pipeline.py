@@ -3,21 +3,22 @@
 import os
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from care_data import __version__, registry, release
 from care_data.entries import Entry
-from care_data.errors import CareError
+from care_data.errors import CareError, Exit
 from care_data.release import Dataset
 from care_data.stages import Settings, StageResult, manifest_key, require_stage
 from care_data.stages.cleaning import clean_corpus
 from care_data.stages.clusters import read_clusters
 from care_data.stages.conversion import convert_corpus
 from care_data.stages.decontamination import decontaminate_corpora
-from care_data.stages.deduplication import dedupe_corpora
+from care_data.stages.deduplication import dedupe_corpora, make_rules
 from care_data.stages.downloads import Outcome, fetch_corpora, fetch_corpus
+from care_data.stages.mixing import USES, Mix, mix
 from care_data.stages.plans import refuse_full_disk
 from care_data.store import MANIFEST, Manifest, Store, code_digest, disk_error, read_manifest, sha256_json
 
@@ -143,18 +144,29 @@ def _fail(entry: Entry, problem: BaseException, settings: Settings, result: RunR
 
 def write_release(entries: list[Entry], settings: Settings, name: str | None = None) -> tuple[StageResult, Path]:
     """The release of the corpora: deduplicated training records, and benchmark records apart under their own names."""
-    store = settings.store
+    store, chosen = settings.store, settings.mix or Mix()
+    chosen.check([entry.name for entry in entries])
+    barred = {entry.name: why for entry in entries if (why := _bar(entry, chosen))}
+    entries = [entry for entry in entries if entry.name not in barred]
+    if not entries:
+        fix = "See care-data show CORPUS for what each allows."
+        raise CareError(f"no corpus may be used as --licence {chosen.licence} asks", fix=fix, code=Exit.POLICY)
     made = {
         stage: {e.name: require_stage(stage, e, settings) for e in entries}
         for stage in ("fetch", "convert", "clean", "dedupe", "decontaminate")
     }
     parameters: dict[str, Any] = {
         "corpora": {
-            entry.name: {stage: _stated(made[stage][entry.name]) for stage in ("convert", "clean", "dedupe", "decontaminate")}
+            entry.name: {
+                stage: _stated(made[stage][entry.name]) for stage in ("convert", "clean", "dedupe", "decontaminate")
+            }
             for entry in entries
-        }
+        },
+        **({"mix": asdict(chosen)} if chosen != Mix() else {}),
     }
-    keys = {entry.name: {stage: made[stage][entry.name].key for stage in ("clean", "decontaminate")} for entry in entries}
+    keys = {
+        entry.name: {stage: made[stage][entry.name].key for stage in ("clean", "decontaminate")} for entry in entries
+    }
     key = sha256_json(["release", keys, parameters, code_digest()])
     corpora = sorted(entry.name for entry in entries)
     name = name or f"{_common_name(corpora)}-{key[:8]}"
@@ -164,6 +176,7 @@ def write_release(entries: list[Entry], settings: Settings, name: str | None = N
         return StageResult(done, fresh=False), folder
     _refuse_other(folder, parameters)
     datasets = [dataset for entry in entries for dataset in _datasets(entry, made, store)]
+    datasets = mix(datasets, chosen, make_rules(settings.dedupe), store, settings.workers)
     manifest = Manifest(
         stage="release",
         name=name,
@@ -176,11 +189,11 @@ def write_release(entries: list[Entry], settings: Settings, name: str | None = N
             for f in made["fetch"][corpus].files
         ],
         parameters=parameters,
-        counts={f"{d.corpus}_{d.output}": _chain(d, made) for d in datasets},
+        counts={dataset.name: _chain(dataset, datasets, made) for dataset in datasets},
         files=[],
         verified=all(made["fetch"][corpus].verified for corpus in corpora),
         missing=[f"{corpus}: {what}" for corpus in corpora for what in made["fetch"][corpus].missing],
-        skipped={f"{c}_{output}": why for c in corpora for output, why in made["convert"][c].skipped.items()},
+        skipped=barred | {f"{c}_{output}": why for c in corpora for output, why in made["convert"][c].skipped.items()},
         warnings=[
             f"{corpus}: {text}"
             for corpus in corpora
@@ -232,7 +245,7 @@ def _datasets(entry: Entry, made: dict[str, dict[str, Manifest]], store: Store) 
     return found
 
 
-def _chain(dataset: Dataset, made: dict[str, dict[str, Manifest]]) -> dict[str, Any]:
+def _chain(dataset: Dataset, datasets: list[Dataset], made: dict[str, dict[str, Manifest]]) -> dict[str, Any]:
     """Counts from the first row read to the last record kept, with the drops of every stage."""
     dropped: Counter[str] = Counter()
     kept = 0
@@ -241,11 +254,26 @@ def _chain(dataset: Dataset, made: dict[str, dict[str, Manifest]]) -> dict[str, 
         if counts:
             dropped.update(counts["dropped"])
             kept = counts["kept"]
+    if dataset.split:
+        return {"read": dataset.rows, "kept": dataset.rows, "dropped": {}}
+    own = [
+        other for other in datasets if other.split and (other.corpus, other.output) == (dataset.corpus, dataset.output)
+    ]
+    dropped["held_out"] = sum(other.rows for other in own)
+    dropped["not_chosen"] = kept - dataset.rows - dropped["held_out"]
+    kept = dataset.rows
     return {
         "read": made["convert"][dataset.corpus].counts[dataset.output]["read"],
         "kept": kept,
-        "dropped": dict(sorted(dropped.items())),
+        "dropped": dict(sorted((+dropped).items())),
     }
+
+
+def _bar(entry: Entry, chosen: Mix) -> str:
+    """Why the corpus may not go into a release of this licence; empty where it may."""
+    uses = USES[chosen.licence]
+    use = entry.license.get("use", "unclear")
+    return f"its licence ({entry.license['id']}) is {use} for this use" if uses and use not in uses else ""
 
 
 def load_corpus(

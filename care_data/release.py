@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -42,7 +43,11 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Dataset:
-    """One output of one corpus as it goes into a release. parts: Parquet files of records, in order."""
+    """One output of one corpus, or what of it is held out, as it goes into a release.
+
+    parts: Parquet files of records, in order. chosen: for each part which of its records go in; all by default. split:
+    what they are held out for.
+    """
 
     corpus: str
     output: str
@@ -52,21 +57,25 @@ class Dataset:
     language: str
     extra: tuple[str, ...]
     parts: list[Path]
+    chosen: tuple[np.ndarray, ...] | None = None
+    split: str = ""
 
     @property
     def name(self) -> str:
         """Its name in dataset_info.json and its folder."""
-        return f"{self.corpus}_{self.output}"
+        return "_".join([self.corpus, self.output, *([self.split] if self.split else [])])
 
     @property
     def rows(self) -> int:
-        """Records in its parts."""
+        """Its records."""
+        if self.chosen is not None:
+            return sum(int(part.sum()) for part in self.chosen)
         return sum(pq.read_metadata(path).num_rows for path in self.parts)
 
 
 @dataclass(frozen=True)
 class ShardTask:
-    """One shard to write: rows `start` to `stop` of the parts."""
+    """One shard to write: records `start` to `stop` of the dataset."""
 
     dataset: Dataset
     start: int
@@ -123,7 +132,7 @@ def describe(dataset: Dataset) -> dict[str, Any]:
         columns["system"] = "system"
     care = {
         "format": dataset.format,
-        "role": dataset.role,
+        "role": dataset.split or dataset.role,
         "corpus": dataset.corpus,
         "license": dataset.license,
         "language": dataset.language,
@@ -143,7 +152,7 @@ def _cut(dataset: Dataset, root: Path) -> list[ShardTask]:
     )
     rows = dataset.rows
     shards = min(rows, max(1, -(-size // SHARD_BYTES)))
-    split = "test" if dataset.role == "benchmark" else "train"
+    split = dataset.split or ("test" if dataset.role == "benchmark" else "train")
     return [
         ShardTask(
             dataset,
@@ -185,9 +194,13 @@ def _rows(task: ShardTask) -> Iterator[pa.Table]:
     """The shard's rows in tables of BATCH_ROWS, whatever the batches and row groups they come in."""
     waiting: list[pa.Table] = []
     held, position = 0, 0
-    for path in task.dataset.parts:
+    for number, path in enumerate(task.dataset.parts):
+        seen = 0
         with pq.ParquetFile(path) as source:
             for batch in source.iter_batches(batch_size=BATCH_ROWS):
+                if task.dataset.chosen is not None:
+                    mask, seen = task.dataset.chosen[number][seen : seen + batch.num_rows], seen + batch.num_rows
+                    batch = batch.filter(pa.array(mask))
                 first, last = max(task.start - position, 0), min(task.stop - position, batch.num_rows)
                 position += batch.num_rows
                 if first < last:

@@ -147,6 +147,7 @@ def _same(exchanges: NDArray, one: int, two: int, count: int) -> bool:
 def _find(exchanges: NDArray, starts: NDArray) -> tuple[NDArray, NDArray]:
     wholes, numbers, openings, longest = _index(exchanges, starts)
     holders, held, found = np.empty(1024, np.int64), np.empty(1024, np.int64), 0
+    holder_of = np.full(starts.shape[0], -1, np.int64)  # the last found: a dialogue may stand many times in one
     for number in range(starts.shape[0] - 1):
         begin, end = starts[number], starts[number + 1]
         for start in range(begin, end if end - begin <= LONG else begin + 1):
@@ -162,12 +163,12 @@ def _find(exchanges: NDArray, starts: NDArray) -> tuple[NDArray, NDArray]:
                 if count == 1 and start > begin:
                     continue
                 other = numbers[_seek(wholes, numbers, value)] - 1
-                if other < 0 or starts[other + 1] - starts[other] != count:
+                if other < 0 or holder_of[other] == number or starts[other + 1] - starts[other] != count:
                     continue
                 if _same(exchanges, start, starts[other], count):
                     if found == holders.shape[0]:
                         holders, held = _double(holders), _double(held)
-                    holders[found], held[found] = number, other
+                    holders[found], held[found], holder_of[other] = number, other, number
                     found += 1
     return holders[:found], held[:found]
 

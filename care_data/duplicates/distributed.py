@@ -8,14 +8,16 @@ crowded records (with their keys), of dialogues, and in the end the verdicts. Wh
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from care_data.duplicates import shards as work
+from care_data.duplicates import meetings, shards
 from care_data.duplicates.dialogues import Dialogues
 from care_data.duplicates.distinct import Advance
+from care_data.duplicates.fragments import Fragment, append_texts, join
 from care_data.duplicates.inputs import Input, Rules
 from care_data.duplicates.keepers import Alike, Decisions, decide
 from care_data.duplicates.overlaps import Overlaps, spread_marks
@@ -70,16 +72,16 @@ def search_shards(
     workers: int | None = None,
     advance: Advance = silent,
     address: str | None = None,
-    shards: int | None = None,
+    pieces: int | None = None,
 ) -> Verdicts:
     """What search() says, found on the cluster at `address`, or on one of this machine's own (see connect()).
 
     An input is read by one task, on any node, so the functions that read them travel there, and a large file is best
-    given as several inputs. shards: how many, by default four a core; the verdicts do not depend on it.
+    given as several inputs. pieces: how many shards, by default four a core; the verdicts do not depend on it.
     """
     bands = rules.plan()
     cores = connect(workers, address)
-    found = _fold(inputs, groups, rules, bands, min(shards or SHARDS_A_CORE * cores, MOST_SHARDS), advance)
+    found = _fold(inputs, groups, rules, bands, min(pieces or SHARDS_A_CORE * cores, MOST_SHARDS), advance)
     names = sorted({each.label for each in inputs})
     roles, unique = _unite(found, stand(inputs), names, advance)
     pairs = _take_all(found, roles) if rules.exhaustive else _pair(found, roles, rules, bands, advance)
@@ -99,44 +101,41 @@ def search_shards(
     gone = np.flatnonzero(decisions.keepers >= 0)
     keepers = bests.rows[decisions.keepers[gone]]
     verdict = keepers, decisions.jaccards[gone], decisions.contained[gone]
-    told = _tell(found, roles, names, work.Gone(involved[gone], *verdict, involved, marks))
+    told = _tell(found, roles, names, shards.Gone(involved[gone], *verdict, involved, marks))
     return Verdicts(*told[:3], found.starts, told[3], report)
 
 
-def _fold(
-    inputs: Sequence[Input], groups: int, rules: Rules, bands: Plan, shards: int, advance: Advance
-) -> _Shards:
-    ends = np.linspace(0, len(inputs), max(1, min(shards, len(inputs))) + 1).astype(int)
-    cuts = [list(inputs[start:stop]) for start, stop in zip(ends[:-1], ends[1:], strict=True)]
+def _fold(inputs: Sequence[Input], groups: int, rules: Rules, bands: Plan, pieces: int, advance: Advance) -> _Shards:
+    ends = np.linspace(0, len(inputs), max(1, min(pieces, len(inputs))) + 1).astype(int)
+    cuts = [list(inputs[start:stop]) for start, stop in pairwise(ends)]
     given = [share(cut) for cut in cuts]
-    results = [scatter(6, work.fold_shard, cut, groups, rules, bands) for cut in given]
-    sizes, *parts = (list(column) for column in zip(*results, strict=True))
+    results = [scatter(6, shards.fold_shard, cut, groups, rules, bands) for cut in given]
+    sizes, rows, digests, dialogues, sketches, keys = (list(column) for column in zip(*results, strict=True))
     counts = collect(sizes, lambda done: advance("read", done, len(cuts)))
-    rows = np.cumsum([0, *(starts[-1] for starts, _ in counts)]).tolist()
-    starts = [before + start for before, (own, _) in zip(rows, counts, strict=False) for start in own[:-1]]
+    *before, total = np.cumsum([0, *(starts[-1] for starts, _ in counts)]).tolist()
+    starts = [ahead + start for ahead, (own, _) in zip(before, counts, strict=True) for start in own[:-1]]
     firsts = np.cumsum([0, *(classes for _, classes in counts)])
     labels = [[each.label for each in cut] for cut in cuts]
-    return _Shards(given, labels, *parts, [*starts, rows[-1]], rows[:-1], firsts)
+    parts = rows, digests, dialogues, sketches, keys
+    return _Shards(given, labels, *parts, [*starts, total], before, firsts)
 
 
-def _unite(
-    found: _Shards, standing: list[int], names: list[str], advance: Advance
-) -> tuple[list[Any], int]:
+def _unite(found: _Shards, standing: list[int], names: list[str], advance: Advance) -> tuple[list[Any], int]:
     """The roles of the classes of each shard, and how many different classes there are."""
     total, fragments, seen = len(found), [], 0
     for at in range(total):
         here, seen = standing[seen : seen + len(found.labels[at])], seen + len(found.labels[at])
         own = found.inputs[at], here, names, found.rows[at], found.digests[at], found.before[at]
-        fragments.append(scatter(total, work.rank_shard, *own, int(found.firsts[at]), total))
-    united = _exchange(fragments, total, work.unite_classes)
-    roles = [submit(work.gather_roles, *column) for column in zip(*united, strict=True)]
+        fragments.append(scatter(total, shards.rank_shard, *own, int(found.firsts[at]), total))
+    united = _exchange(fragments, total, shards.unite_classes)
+    roles = [submit(shards.gather_roles, *column) for column in zip(*united, strict=True)]
     wait(roles, lambda done: advance("unite", done, total))
     unique = sum(collect([submit(_count_homes, *each) for each in zip(roles, found.firsts[:-1], strict=True)]))
     return roles, unique
 
 
-def _count_homes(roles: work.Roles, first: int) -> int:
-    return len(work.list_homes(roles, first))
+def _count_homes(roles: shards.Roles, first: int) -> int:
+    return len(shards.list_homes(roles, first))
 
 
 def _exchange(fragments: list[list[Any]], returns: int, function: Any, *arguments: Any) -> list[list[Any]]:
@@ -152,35 +151,42 @@ def _take_all(found: _Shards, roles: list[Any]) -> _Pairs:
     return _Pairs(none, none, np.zeros(0), crowded, 0, 0, len(crowded))
 
 
-def _name_homes(roles: work.Roles, first: int) -> NDArray[np.int64]:
-    return first + work.list_homes(roles, first)
+def _name_homes(roles: shards.Roles, first: int) -> NDArray[np.int64]:
+    return first + shards.list_homes(roles, first)
 
 
 def _pair(found: _Shards, roles: list[Any], rules: Rules, bands: Plan, advance: Advance) -> _Pairs:
     total, firsts = len(found), found.firsts
     banded = [
-        scatter(total, work.band_shard, found.sketches[at], roles[at], int(firsts[at]), bands, total)
+        scatter(total, meetings.band_shard, found.sketches[at], roles[at], int(firsts[at]), bands, total)
         for at in range(total)
     ]
-    buckets = _exchange(banded, total + 1, work.fill_buckets, firsts, rules.crowd)
+    buckets = _exchange(banded, total + 1, meetings.fill_buckets, firsts, rules.crowd)
     del banded
     largest = collect([bucket[0] for bucket in buckets], lambda done: advance("bands", done, total))
     sent = [bucket[1:] for bucket in buckets]
     attached = [
-        scatter(total + 1, work.attach_sketches, found.sketches[at], int(firsts[at]), firsts, *column)
+        scatter(total + 1, meetings.attach_sketches, found.sketches[at], int(firsts[at]), firsts, *column)
         for at, column in enumerate(zip(*sent, strict=True))
     ]
     del buckets, sent
     crowded = np.concatenate(collect([each[0] for each in attached]))
     screened = [
         scatter(
-            total + 1, work.screen_pairs, found.sketches[at], found.keys[at], int(firsts[at]), firsts, bands, *column
+            total + 1,
+            meetings.screen_pairs,
+            found.sketches[at],
+            found.keys[at],
+            int(firsts[at]),
+            firsts,
+            bands,
+            *column,
         )
         for at, column in enumerate(zip(*(each[1:] for each in attached), strict=True))
     ]
     counts = collect([each[0] for each in screened], lambda done: advance("screen", done, total))
     checked = [
-        submit(work.verify_shard, found.keys[at], int(firsts[at]), rules.threshold, *column)
+        submit(meetings.verify_shard, found.keys[at], int(firsts[at]), rules.threshold, *column)
         for at, column in enumerate(zip(*(each[1:] for each in screened), strict=True))
     ]
     alike = collect(checked, lambda done: advance("verify", done, total))
@@ -200,7 +206,7 @@ def _settle(
     involved = np.unique(np.concatenate([pairs.first, pairs.second, pairs.crowded, dialogues[0]]))
     own = _cut(involved, found.firsts)
     looked = [
-        submit(work.look_up, roles[at], found.dialogues[at], int(found.firsts[at]), own[at]) for at in range(len(own))
+        submit(shards.look_up, roles[at], found.dialogues[at], int(found.firsts[at]), own[at]) for at in range(len(own))
     ]
     rows, ranks, ties, marks, counts = (np.concatenate(column) for column in zip(*collect(looked), strict=True))
     bests = Bests(rows, ranks, ties)
@@ -211,28 +217,22 @@ def _settle(
     crowded = order.classes[is_crowded[order.classes]]
     sets, sketches = _arrange_crowded(found, pairs.crowded, involved, crowded)
     screen = None if rules.exhaustive else (sketches, bands)
-    decisions = decide(
-        order.classes, order.settled, alike, order.contained, rules.threshold, crowded, sets, screen
-    )
+    decisions = decide(order.classes, order.settled, alike, order.contained, rules.threshold, crowded, sets, screen)
     return involved, bests, decisions, spread_marks(marks, alike, decisions)
 
 
-def _gather_dialogues(found: _Shards, roles: list[Any]) -> work.Fragment:
+def _gather_dialogues(found: _Shards, roles: list[Any]) -> Fragment:
     """Homes of several exchanges, and those of one with which any of these begins: numbers, counts, exchanges."""
     places = list(zip(found.dialogues, roles, found.firsts[:-1].tolist(), strict=True))
-    long = _stack(collect([submit(work.find_dialogues, *each) for each in places]))
+    long = join(collect([submit(shards.find_dialogues, *each) for each in places]))
     if not len(long[0]):
         return long
     openings = share(np.unique(long[2][np.cumsum(long[1]) - long[1]]))
-    single = collect([submit(work.find_openings, *each, openings) for each in places])
-    return _stack([long, *single])
+    single = collect([submit(shards.find_openings, *each, openings) for each in places])
+    return join([long, *single])
 
 
-def _stack(fragments: Sequence[work.Fragment]) -> work.Fragment:
-    return tuple(np.concatenate(column) for column in zip(*fragments, strict=True))
-
-
-def _place_dialogues(involved: NDArray[np.int64], counts: NDArray[np.int64], dialogues: work.Fragment) -> Dialogues:
+def _place_dialogues(involved: NDArray[np.int64], counts: NDArray[np.int64], dialogues: Fragment) -> Dialogues:
     """The dialogues of the homes involved; of one that no dialogue can hold the exchange is 0, as nothing begins so."""
     starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
     exchanges = np.zeros(starts[-1], np.uint64)
@@ -251,7 +251,7 @@ def _arrange_crowded(
     own = _cut(numbers, found.firsts)
     taken = collect(
         [
-            submit(work.take_keys, found.keys[at], found.sketches[at], int(found.firsts[at]), own[at])
+            submit(shards.take_keys, found.keys[at], found.sketches[at], int(found.firsts[at]), own[at])
             for at in range(len(own))
         ]
     )
@@ -259,7 +259,7 @@ def _arrange_crowded(
     spread = np.zeros((len(involved), sketches.shape[1]), sketches.dtype)
     if len(sketches):
         spread[np.searchsorted(involved, numbers)] = sketches
-    texts = [work.append_texts(column) for column in zip(*(keys for _, keys in taken), strict=True)]
+    texts = [append_texts(column) for column in zip(*(keys for _, keys in taken), strict=True)]
 
     def read(records: NDArray, group: int) -> Texts:
         return take(texts[group], np.searchsorted(numbers, involved[records]))
@@ -273,12 +273,12 @@ def _cut(numbers: NDArray[np.int64], firsts: NDArray[np.int64]) -> list[NDArray[
 
 
 def _tell(
-    found: _Shards, roles: list[Any], names: list[str], gone: work.Gone
+    found: _Shards, roles: list[Any], names: list[str], gone: shards.Gone
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.uint8], Overlaps]:
     shared = share(gone)
     told = collect(
         [
-            submit(work.tell_shard, found.labels[at], names, found.rows[at], roles[at], found.before[at], shared)
+            submit(shards.tell_shard, found.labels[at], names, found.rows[at], roles[at], found.before[at], shared)
             for at in range(len(found))
         ]
     )

@@ -63,14 +63,7 @@ def settle(
     inputs: Sequence[Input], distinct: Distinct, rules: Rules, bands: Plan, workers: int | None, advance: Advance
 ) -> Verdicts:
     """The verdicts on records that were read."""
-    candidates = _pair(distinct, rules, bands, workers, advance)
-    verified = len(candidates.first)
-    jaccards = verify(
-        candidates.first, candidates.second, distinct.read, len(distinct.keys), rules.threshold, workers,
-        lambda done: advance("verify", done, verified),
-    )  # fmt: skip
-    edges = jaccards >= rules.threshold
-    alike = Alike(candidates.first[edges].astype(np.int64), candidates.second[edges].astype(np.int64), jaccards[edges])
+    alike, candidates = find_alike(distinct, rules, bands, workers, advance)
     bests = choose_rows(inputs, stand(inputs), distinct.classes, distinct.lengths, distinct.starts, len(distinct))
     order = order_classes(bests, distinct.dialogues)
     crowded = order.classes[candidates.crowded[order.classes]]
@@ -84,13 +77,27 @@ def settle(
         bands,
         unique=len(distinct),
         candidates=candidates.compared,
-        verified=verified,
-        alike=int(edges.sum()),
+        verified=len(candidates.first),
+        alike=len(alike.first),
         crowded=len(crowded),
         largest_bucket=candidates.largest,
     )
     overlaps = count_overlaps([each.label for each in inputs], distinct, alike, decisions)
     return _tell(distinct, bests, decisions, overlaps, report)
+
+
+def find_alike(
+    distinct: Distinct, rules: Rules, bands: Plan, workers: int | None, advance: Advance
+) -> tuple[Alike, Candidates]:
+    """The pairs of classes at or above the threshold, but for those of crowded ones; and the candidates they are of."""
+    candidates = _pair(distinct, rules, bands, workers, advance)
+    first, second, total = candidates.first, candidates.second, len(candidates.first)
+    jaccards = verify(
+        first, second, distinct.read, len(distinct.keys), rules.threshold, workers,
+        lambda done: advance("verify", done, total),
+    )  # fmt: skip
+    near = jaccards >= rules.threshold
+    return Alike(first[near].astype(np.int64), second[near].astype(np.int64), jaccards[near]), candidates
 
 
 def _pair(distinct: Distinct, rules: Rules, bands: Plan, workers: int | None, advance: Advance) -> Candidates:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from care_data import engines
 from care_data.entries import Entry, Output
@@ -18,6 +18,9 @@ from care_data.readers import MAX_BAD
 from care_data.sources.hosts import Hosts
 from care_data.stages.changes import Changes
 from care_data.store import Manifest, Store, read_manifest, sweep
+
+if TYPE_CHECKING:
+    from care_data.stages.mixing import Mix
 
 Progress = Callable[[str, str, int, int | None], None]
 """(stage, corpus, done, total): how far a stage is, fetch in bytes; the total is None where it is not known."""
@@ -42,7 +45,7 @@ class Settings:
     upstream changed since it was first fetched is taken as it is now. permitted: the user may crawl the sites that ask.
     changes: what cleaning does otherwise than registry and entries say.
     dedupe: what holds instead of the registry's [dedupe] (duplicates.inputs.Rules). against: files of test sets, beside
-    the registry's.
+    the registry's. mix: what of the records goes into a release; by default all.
     """
 
     store: Store
@@ -58,6 +61,7 @@ class Settings:
     dedupe: dict[str, Any] = field(default_factory=dict)
     changes: Changes = field(default_factory=Changes)
     against: tuple[str, ...] = ()
+    mix: "Mix | None" = None
 
 
 @dataclass(frozen=True)
