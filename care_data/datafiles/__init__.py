@@ -11,6 +11,7 @@ import numpy as np
 
 from care_data.datafiles import arrays, arrow, lines, parquet, tables
 from care_data.datafiles.packing import PACKINGS, open_packed, packing_of
+from care_data.datafiles.texts import JOINT
 from care_data.errors import CareError, Exit
 
 if TYPE_CHECKING:
@@ -37,18 +38,20 @@ class DataFile:
         with _naming(self.path):
             return NAMERS[self.kind](self.path)
 
-    def read(self, fields: list[str], rows: int = ROWS) -> "Iterator[pl.DataFrame]":
+    def read(self, fields: list[str], rows: int = ROWS, joint: str = "\n") -> "Iterator[pl.DataFrame]":
         """Frames of at most `rows` rows with a column of text for each field; every row of the file, in order.
 
-        A nested value gives all its texts, a line each; `a.b` is the field b of the object a. Null, and in JSON a field
-        that a row lacks, are empty text. CareError (2) where no row has a field, (1) with the row and byte where one
-        cannot be read. A file without rows gives one empty frame.
+        A nested value gives all its texts, parted by `joint` (texts.JOINT costs nothing); `a.b` is the field b of the
+        object a. Null, and in JSON a field that a row lacks, are empty text. CareError (2) where no row has a field,
+        (1) with the row and byte where one cannot be read. A file without rows gives one empty frame.
         """
         import polars as pl
 
         empty = True
         with _naming(self.path):
             for frame in READERS[self.kind](self.path, fields):
+                if joint != JOINT and fields:
+                    frame = frame.with_columns(pl.col(fields).str.replace_all(JOINT, joint, literal=True))
                 yield from frame.iter_slices(rows)
                 empty = empty and not frame.height
         if empty:

@@ -14,6 +14,8 @@ PROMPT = ["history", "instruction", "input"]
 FORMATS: list[tuple[set[str], Groups]] = [
     ({"instruction", "chosen", "rejected"}, [PROMPT, ["chosen"], ["rejected"]]),
     ({"instruction", "output"}, [PROMPT, ["output"]]),
+    ({"messages"}, [["messages"]]),
+    ({"conversations"}, [["conversations"]]),
     ({"text"}, [["text"]]),
 ]
 

@@ -66,6 +66,11 @@ def show_clusters(inputs: Sequence[Input], verdicts: Verdicts, groups: int, coun
     ]
 
 
+def _shown(text: str) -> str:
+    """The text without what parts the texts of one value."""
+    return text.replace("\x1e", "\n").strip()
+
+
 def _read_texts(
     inputs: Sequence[Input], verdicts: Verdicts, groups: int, rows: list[int]
 ) -> dict[int, tuple[str, ...]]:
@@ -79,7 +84,7 @@ def _read_texts(
         for frame in each.read():
             here = [row for row in rows if at <= row < at + frame.height]
             for row, texts in zip(here, frame[[row - at for row in here]].select(columns).rows(), strict=True):
-                found[row] = tuple(text or "" for text in texts)
+                found[row] = tuple(_shown(text or "") for text in texts)
             at += frame.height
             if len(found) == len(rows):
                 return found

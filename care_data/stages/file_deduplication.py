@@ -19,8 +19,9 @@ import polars as pl
 
 from care_data import __version__
 from care_data.datafiles import DataFile, find_files
+from care_data.datafiles.texts import JOINT
 from care_data.duplicates.fields import suit_groups
-from care_data.duplicates.inputs import Input, Rules
+from care_data.duplicates.inputs import TURNS, Input, Rules
 from care_data.duplicates.search import KEPT, REASONS, Verdicts, search
 from care_data.duplicates.showcase import Cluster, show_clusters
 from care_data.errors import CareError, Exit
@@ -85,12 +86,34 @@ def dedupe_files(
 
 
 def _read(file: DataFile, groups: list[list[str]]) -> Iterator[pl.DataFrame]:
-    """One text for each group of fields."""
-    for frame in file.read(list(dict.fromkeys(name for group in groups for name in group))):
+    """One text for each group of fields, and the turns of dialogues."""
+    turns = _turns(groups)
+    for frame in file.read(list(dict.fromkeys(name for group in groups for name in group)), joint=JOINT):
         yield frame.select(
-            (pl.col(group[0]) if len(group) == 1 else pl.concat_str(group, separator="\n")).alias(f"group{number}")
-            for number, group in enumerate(groups)
+            *(
+                (pl.col(group[0]) if len(group) == 1 else pl.concat_str(group, separator="\n")).alias(f"group{number}")
+                for number, group in enumerate(groups)
+            ),
+            *([] if turns is None else [turns.alias(TURNS)]),
         )
+
+
+def _turns(groups: list[list[str]]) -> pl.Expr | None:
+    """Question, answer, question, … of each row where the fields are those of dialogues; None where they are not.
+
+    A list of messages with one too many begins with what the model was told to be; a history of an odd number of texts
+    cannot be cut into exchanges.
+    """
+    if groups in ([["messages"]], [["conversations"]]):
+        said = pl.col(groups[0][0]).str.split(JOINT)
+        said = pl.when(said.list.len() % 2 == 1).then(said.list.slice(1)).otherwise(said)
+        return pl.when(said.list.len() > 1).then(said).otherwise(pl.lit([], pl.List(pl.String)))
+    if len(groups) != 2 or groups[0][0] != "history" or groups[1] != ["output"]:
+        return None
+    past = pl.col("history").str.split(JOINT)
+    is_dialogue = (pl.col("history") != "") & (past.list.len() % 2 == 0)
+    turns = pl.concat_list(past, pl.concat_str(groups[0][1:], separator="\n"), pl.col("output"))
+    return pl.when(is_dialogue).then(turns).otherwise(pl.lit([], pl.List(pl.String)))
 
 
 def _rank(files: list[DataFile], paths: list[Path]) -> list[int]:
