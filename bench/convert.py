@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from measure import Spent, describe_machine
+from printing import MEBI, print_head, print_row
 from workbench import EXAMPLES, HERE, Workbench, read_counts
-
-MEBI = 2**20
 
 SHAPES = {"pair": ["pair"], "dialogue": ["marked", "messages"], "all": ["pair", "marked", "messages"]}
 AIMS = {"pair": 3.0, "marked": 8.0, "messages": 8.0}
@@ -173,16 +172,6 @@ def run_readers(bench: Workbench, asked: argparse.Namespace) -> list[dict[str, A
         if not result["right"]:
             print(f"  planted {json.dumps(plan['expected'])}\n  counted {json.dumps(counts)}")
     return results
-
-
-def print_head(names: list[str]) -> None:
-    print_row(names)
-    print_row(["---"] * len(names))
-
-
-def print_row(cells: list[str]) -> None:
-    """A row of a Markdown table, shown at once."""
-    print(f"| {' | '.join(cells)} |", flush=True)
 
 
 def _positive(text: str) -> int:

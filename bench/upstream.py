@@ -20,7 +20,7 @@ CASES = {**tables.CASES, **trees.CASES, **texts.CASES}
 ENTRY = """
 title    = "Generated for measuring: {name}"
 from     = "manual:https://example.com/{name}"
-license  = {{ id = "Apache-2.0", redistribute = true }}
+license  = {{ id = "Apache-2.0", use = "commercial", redistribute = true }}
 citation = "none"
 """
 

@@ -15,7 +15,7 @@ HERE = Path(__file__).resolve().parent
 ENTRY = """
 title    = "Generated for measuring: {name}"
 from     = "manual:https://example.com/{name}"
-license  = {{ id = "Apache-2.0", redistribute = true }}
+license  = {{ id = "Apache-2.0", use = "commercial", redistribute = true }}
 citation = "none"
 [files]
 rows = {{ path = "rows.{form}", format = "{reader}" }}
