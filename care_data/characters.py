@@ -4,6 +4,8 @@ Beside them the two patterns more than one floor must agree on: what a bare link
 where a value was masked.
 """
 
+from collections.abc import Iterable
+
 import polars as pl
 
 HAN = r"\p{Han}"
@@ -46,9 +48,33 @@ TAGS = {
     "wechat": "[WECHAT]",
     "qq": "[QQ]",
     "record_number": "[RECORD_NUMBER]",
+    "address": "[ADDRESS]",
+    "doctor": "[DOCTOR]",
 }
 """Type of a masked value -> the tag in its place; one set for every language, so that tags can be counted and undone
 by one rule."""
+
+
+LATIN_BYTES = "".join(map(chr, range(0x80, 0xC0))) + bytes(range(0x80, 0xA0)).decode("cp1252", "ignore")
+"""What the bytes 80 to BF are in latin-1 and cp1252: all of a UTF-8 character but its first byte."""
+
+_LATIN = rf"[\u{{E2}}-\u{{E9}}\u{{EF}}][{LATIN_BYTES}]"
+
+
+def _gbk(first: Iterable[int], second: Iterable[int]) -> str:
+    """The characters of these first and second bytes in GBK."""
+    return "".join(bytes([one, two]).decode("gbk", "ignore") for one in first for two in second)
+
+
+_LEAD, _REST = (0xE2, 0xE3, *range(0xE4, 0xEA), 0xEF), range(0x80, 0xC0)
+_HAN_READ_AS_GBK = f"[{_gbk(_LEAD, _REST)}][{_gbk(_REST, _LEAD)}][{_gbk(_REST, _REST)}]"
+
+GARBLED = rf"{_LATIN}[{LATIN_BYTES}]|[\u{{C2}}\u{{C3}}\u{{CE}}\u{{CF}}][{LATIN_BYTES}]|{_HAN_READ_AS_GBK}"
+"""What UTF-8 looks like when read as cp1252 or latin-1 (å¤´ for 头), or as GBK, where three characters hold two Han
+ones (澶寸棝 for 头痛). By chance such three stand together in sound text too: 枸杞茶."""
+
+BROKEN = rf"\x{{FFFD}}|锟斤拷|烫烫烫烫|屯屯屯屯|(?:{_LATIN}[{LATIN_BYTES}]?){{2}}|(?:{_HAN_READ_AS_GBK}){{2}}"
+"""What nothing brings back: signs of bytes thrown away, and garbled runs too long for chance."""
 
 
 def lacks_letter(text: pl.Expr, letter: str = r"\S") -> pl.Expr:

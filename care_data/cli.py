@@ -36,6 +36,7 @@ app = typer.Typer(
 COMMON = ("corpora", "every", "to", "mirror", "as_json")
 FETCHING = ("dry_run", "hf_endpoint", "send_token", "accept_changed", "permitted", "bundle", "pin")
 READING = ("workers", "max_bad", "outputs")
+CLEANING = (*READING, "changes")
 DEDUPING = ("threshold", "miss", "exhaustive", "by_optimum", "scheme")
 MIXING = ("against", "licence", "max_share", "weight", "sample", "split", "seed", "name")
 
@@ -80,6 +81,7 @@ def list_corpora(
             "benchmark": any(output.role == "benchmark" for output in entry.outputs.values()),
             "language": sorted({output.language for output in entry.outputs.values()}),
             "license": entry.license["id"],
+            "use": entry.license["use"],
             "redistribute": entry.license["redistribute"],
             "status": entry.status,
             "source": entry.source,
@@ -173,6 +175,32 @@ def explain(
         print_card(tell_story(story))
 
 
+@app.command(rich_help_panel=RELEASE)
+def report(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Corpora, groups or one release; all by default.", show_default=False)
+    ] = None,
+    to: Annotated[Path, typer.Option("--to", envvar="CARE_DATA", help="The data folder.")] = Path("data"),
+    out: Annotated[
+        Path | None, typer.Option(help="The page to write; report.html by default, none with --json.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """What was read, changed, dropped and why, with examples: one HTML page, and its numbers here."""
+    from care_data.reports import write_report
+    from care_data.reports.tables import short_tables
+    from care_data.store import Store
+
+    page = None if as_json and out is None else (out or Path("report.html")).expanduser()
+    numbers = write_report(names or [], Store(to.expanduser()), page)
+    if as_json:
+        print_json(numbers)
+    else:
+        for header, rows, right in short_tables(numbers):
+            print_table(header, rows, right=right)
+        typer.echo(f"Report: {page}")
+
+
 # Stages in order
 
 
@@ -196,34 +224,34 @@ def _add_command(word: str, panel: str, summary: str, last: str, own: tuple[str,
 
 _add_command("fetch", STAGES, "Bring upstream's files to raw/, complete and checked.", "fetch", FETCHING)
 _add_command("convert", STAGES, "Turn fetched files into records, every row accounted for.", "convert", READING)
-_add_command("clean", STAGES, "Clean the text and drop records not worth training on.", "clean", READING)
+_add_command("clean", STAGES, "Clean the text and drop records not worth training on.", "clean", CLEANING)
 _add_command(
     "dedupe",
     STAGES,
     "Keep one of records alike, within and across the corpora named, or, with --out, of files and folders.",
     "dedupe",
-    (*READING, *DEDUPING, "on", "id_field", "out"),
+    (*CLEANING, *DEDUPING, "on", "id_field", "out"),
 )
 _add_command(
     "decontaminate",
     STAGES,
     "Take out training records that hold an item of a benchmark, or of the files named with --against.",
     "decontaminate",
-    (*READING, *DEDUPING, "against"),
+    (*CLEANING, *DEDUPING, "against"),
 )
 _add_command(
     "write",
     STAGES,
     "Write a release: Arrow shards, dataset_info.json, manifest.json.",
     "write",
-    (*READING, *DEDUPING, *MIXING),
+    (*CLEANING, *DEDUPING, *MIXING),
 )
 _add_command(
     "run",
     RELEASE,
     "Everything from corpora to a release, all stages in order; what is done is not done again.",
     "write",
-    (*READING, *DEDUPING, *MIXING),
+    (*CLEANING, *DEDUPING, *MIXING),
 )
 
 

@@ -67,6 +67,12 @@ class Options:
         list[str] | None,
         typer.Option("--output", help="Also make an output that is not made by default: corpus.output."),
     ] = None
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="Clean otherwise: filters.sft.repetitive=0.5, filters.pt.too_short=false, clean=+simplify."
+        ),
+    ] = None
     threshold: Annotated[
         float | None, typer.Option(help="Jaccard of character 5-grams from which two records are one; 0.8 by default.")
     ] = None
@@ -145,6 +151,7 @@ def _settings(options: Options, failures: dict[str, CareError], entries: "list[E
     """What the stages are told. CareError (2) for an output that is none, or hosts that cannot be."""
     from care_data.sources.hosts import load_hosts
     from care_data.stages import Settings
+    from care_data.stages.changes import parse_changes
     from care_data.store import Store
 
     asked = frozenset(options.outputs or [])
@@ -171,6 +178,7 @@ def _settings(options: Options, failures: dict[str, CareError], entries: "list[E
         hosts=load_hosts(options.hf_endpoint, options.send_token),
         accept_changed=options.accept_changed,
         permitted=options.permitted or os.environ.get("CARE_CRAWL") == "yes",
+        changes=parse_changes(options.changes or []),
         dedupe=_rules(options),
         against=tuple(options.against or ()),
         mix=_mix(options),

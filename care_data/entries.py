@@ -72,6 +72,7 @@ class Output:
     compare: list[str] | None = None
     expect: int | None = None
     clean: list[str] = field(default_factory=list)
+    filters: dict[str, Any] = field(default_factory=dict)
 
     @property
     def extra(self) -> tuple[str, ...]:
@@ -116,6 +117,7 @@ def build_entry(path: Path, data: dict[str, Any]) -> Entry:
     """The entry that a TOML file's data stands for, checked against schemas/corpus.schema.json and against itself."""
     where = place_of(path)
     require("corpus", data, where)
+    _check_license(data["license"], where)
     language = data.get("language", "zh")
     files = {name: _file(name, spec, data, where) for name, spec in data["files"].items()}
     specs = {name: _resolve_like(name, data["outputs"], where) for name in data["outputs"]}
@@ -139,6 +141,16 @@ def build_entry(path: Path, data: dict[str, Any]) -> Entry:
         example=data["example"],
         data=data,
     )
+
+
+def _check_license(license: dict[str, Any], where: str) -> None:
+    """CareError for a corpus that may be passed on although nobody who may says what it may be used for."""
+    if license["redistribute"] and license["use"] == "unclear":
+        raise CareError(
+            "license.redistribute is true where license.use is unclear",
+            where=where,
+            fix='Write redistribute = false, or use = "research" or "commercial" where upstream gives leave.',
+        )
 
 
 def _file(name: str, spec: dict[str, Any], data: dict[str, Any], where: str) -> File:

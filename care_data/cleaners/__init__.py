@@ -8,7 +8,9 @@ from care_data.characters import TAGS
 from care_data.cleaners.boilerplate import strip_boilerplate
 from care_data.cleaners.layout import close_han_gaps, strip_page_furniture
 from care_data.cleaners.markup import mask_links, strip_markup
-from care_data.cleaners.privacy import mask_privacy
+from care_data.cleaners.mojibake import repair_mojibake
+from care_data.cleaners.privacy import mask_names, mask_privacy
+from care_data.cleaners.simplification import simplify
 from care_data.cleaners.templates import strip_prompt_template
 from care_data.cleaners.unicode import normalize_unicode
 from care_data.cleaners.wrapping import join_wrapped_lines, strip_x_marks
@@ -24,19 +26,23 @@ ROW, MOVED = "__row", "__moved"
 STEPS: dict[str, Cleaner] = {
     "prompt_template": strip_prompt_template,  # first: it looks at the lines as upstream has them
     "markup": strip_markup,  # before unicode, which settles the &nbsp; and line breaks it leaves
+    "mojibake": repair_mojibake,  # before unicode, which takes out the controls that are half of it
     "page_furniture": strip_page_furniture,  # before unicode, which settles the tabs it goes by
     "close_han_gaps": close_han_gaps,
     "unicode": normalize_unicode,
+    "simplify": simplify,
     "join_wrapped_lines": join_wrapped_lines,  # before x_marks, by which it knows headings
     "x_marks": strip_x_marks,
     "links": mask_links,
     "boilerplate": strip_boilerplate,
     "privacy": mask_privacy,  # last: it reads plain ASCII digits
+    "names": mask_names,
 }
 
 MASKS: dict[str, tuple[str, ...]] = {
     "links": ("url",),
-    "privacy": ("email", "phone", "landline", "id_card", "wechat", "qq", "record_number"),
+    "privacy": ("email", "phone", "landline", "id_card", "wechat", "qq", "record_number", "address"),
+    "names": ("doctor",),
 }
 """Step -> the types of values it masks, keys of characters.TAGS."""
 
@@ -54,7 +60,7 @@ def clean(frame: pl.DataFrame, steps: list[str], columns: list[str]) -> tuple[pl
         fix = f"Known steps: {', '.join(STEPS)}."
         raise CareError(f"no cleaning step is called {unknown[0]!r}", fix=fix, code=Exit.USAGE)
     steps = [step for step in STEPS if step in steps]
-    texts = [name for name in columns if name in frame.columns and text_depth(frame.schema[name]) is not None]
+    texts = [name for name in columns if name in frame.columns and holds_text(frame[name])]
     counts = dict.fromkeys(map(flag, steps), 0)
     counts |= dict.fromkeys((f"masked_{kind}" for step in steps for kind in MASKS.get(step, ())), 0)
     moving = frame.select(texts).with_row_index(ROW).with_columns(pl.lit(False).alias(flag(step)) for step in steps)
@@ -99,6 +105,15 @@ def text_depth(dtype: pl.DataType | pl.datatypes.DataTypeClass) -> int | None:
         inner = text_depth(dtype.inner)
         return None if inner is None else inner + 1
     return 0 if dtype == pl.String else None
+
+
+def holds_text(values: pl.Series) -> bool:
+    """Whether any value has a character: an empty column is all that many corpora have for input or history."""
+    if text_depth(values.dtype) is None:
+        return False
+    while isinstance(values.dtype, pl.List):
+        values = values.explode()
+    return bool(values.str.len_bytes().sum())
 
 
 def count_tag(texts: pl.Series, tag: str) -> int:

@@ -11,6 +11,7 @@ from html.entities import html5
 import polars as pl
 
 from care_data.characters import LINK, TAGS
+from care_data.selection import clean_where
 
 BREAKS = (
     "p br hr div li ul ol dl dt dd tr table tbody thead tfoot caption h[1-6] blockquote pre section article header "
@@ -58,8 +59,11 @@ def strip_markup(text: pl.Expr) -> pl.Expr:
     Block tags become line breaks, table cells a space. Only well-formed entities are read (&lt; and &#60;, not &lt),
     also where they were escaped twice.
     """
-    marked = pl.when(text.str.contains(r"[<&]|\]\(")).then(text)
-    return pl.coalesce(unlink(unescape(strip_tags(marked))), text)
+
+    def is_hot(text: pl.Expr) -> pl.Expr:
+        return text.str.contains(r"[<&]|\]\(")
+
+    return clean_where(text, is_hot, lambda marked: unlink(unescape(strip_tags(marked))))
 
 
 def strip_tags(text: pl.Expr) -> pl.Expr:
@@ -86,8 +90,12 @@ def unescape(text: pl.Expr) -> pl.Expr:
 
     Numeric ones are read in Python, on the texts that hold one: no expression turns a number into its character.
     """
-    named = text.str.replace_all("&(?:amp;)+", "&").str.replace_many(NAMED)
-    return named.map_batches(unescape_numbers, return_dtype=pl.String, is_elementwise=True)
+
+    def read(text: pl.Expr) -> pl.Expr:
+        named = text.str.replace_all("&(?:amp;)+", "&").str.replace_many(NAMED)
+        return named.map_batches(unescape_numbers, return_dtype=pl.String, is_elementwise=True)
+
+    return clean_where(text, lambda text: text.str.contains("&", literal=True), read)
 
 
 def unescape_numbers(texts: pl.Series) -> pl.Series:

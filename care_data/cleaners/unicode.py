@@ -5,6 +5,7 @@ import unicodedata
 import polars as pl
 
 from care_data.characters import INVISIBLE, LINE_END, ODD_SPACE
+from care_data.selection import clean_where
 
 EMOJI = r"\p{Extended_Pictographic}\p{Emoji_Modifier}\u{FE0F}"
 
@@ -28,12 +29,30 @@ def folded() -> dict[str, str]:
 FOLDED = folded()
 
 
+def uncomposed() -> str:
+    """The characters NFC writes otherwise, alone or after another one, as the body of a class."""
+    codes = [*range(0x300, 0x3400), *range(0xF900, 0x10000), *range(0x1D100, 0x1D200), *range(0x2F800, 0x2FA20)]
+    alone = [code for code in codes if unicodedata.normalize("NFC", chr(code)) != chr(code)]
+    return r"\p{M}\u{1161}-\u{1175}\u{11A8}-\u{11C2}" + "".join(f"\\u{{{code:X}}}" for code in alone)
+
+
+HOT = (
+    rf"[{LINE_END}{INVISIBLE}{ODD_SPACE}\u{{200D}}{''.join(FOLDED)}{uncomposed()}]"
+    r"|\A[ \n]|[ \n]\z|  | \n|\n |\n\n\n"
+)
+"""What a text must hold for normalize_unicode to have any work."""
+
+
 def normalize_unicode(text: pl.Expr) -> pl.Expr:
     """Text in NFC, full-width letters and digits in ASCII, nothing invisible in it, spaces and line ends settled.
 
     Kept: Chinese punctuation, ⁹ ₂ ① ½ Ⅱ ℃ μ, joined emoji. Lost: tabs and indentation (one space, none at the start
     of a line), runs of blank lines (one stays), anything of the private use areas.
     """
+    return clean_where(text, lambda text: text.str.contains(HOT), _normalize)
+
+
+def _normalize(text: pl.Expr) -> pl.Expr:
     return settle_spaces(
         text.str.replace_all("\r\n", "\n", literal=True)
         .str.replace_all(f"[{LINE_END}]", "\n")

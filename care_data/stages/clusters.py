@@ -12,8 +12,13 @@ _SHOWN = ("history", "instruction", "input", "output", "chosen", "rejected", "te
 _MEMBERS = 3
 
 
-def read_clusters(manifests: list[Manifest], store: Store, count: int = 3) -> list[Cluster]:
-    """Clusters of more than exact copies: the largest, then those that hang together the least."""
+def read_clusters(
+    manifests: list[Manifest], store: Store, count: int = 3, keepers: list[Manifest] | None = None
+) -> list[Cluster]:
+    """Clusters of more than exact copies: the largest, then those that hang together the least.
+
+    keepers: of the corpora that may hold the records that stayed, where these are others too.
+    """
     import polars as pl
 
     gone = [frame for manifest in manifests for frame in _scan(manifest, store, "rejects")]
@@ -25,11 +30,11 @@ def read_clusters(manifests: list[Manifest], store: Store, count: int = 3) -> li
     largest = heads.sort("len", "keeper", descending=[True, False]).head(1)
     chosen = list(dict.fromkeys([*largest["keeper"], *heads["keeper"].head(count)]))[:count]
     shown = near.filter(pl.col("keeper").is_in(chosen)).sort("jaccard", "id").group_by("keeper").head(_MEMBERS)
-    kept = [frame for manifest in manifests for frame in _scan(manifest, store, "records")]
+    kept = [frame for manifest in keepers or manifests for frame in _scan(manifest, store, "records")]
     texts = _read_texts(kept, chosen) | _read_texts(gone, shown["id"].to_list())
     clusters = []
     for keeper in chosen:
-        members = [Member(keeper, "kept", 1.0, texts[keeper])]
+        members = [Member(keeper, "kept", 1.0, texts.get(keeper, ()))]  # its corpus may have changed since
         rows = shown.filter(keeper=keeper).select("id", "reason", "jaccard").rows()
         members += [Member(name, reason, jaccard, texts[name]) for name, reason, jaccard in rows]
         clusters.append(Cluster(names.filter(keeper=keeper).height + 1, members))

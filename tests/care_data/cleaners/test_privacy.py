@@ -7,9 +7,13 @@ from collections import Counter
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from care_data.characters import TAGS
-from care_data.cleaners.privacy import is_identity, mask_privacy
+from care_data.cleaners import MASKS, clean
+from care_data.cleaners.privacy import mask_privacy, private
+from care_data.cleaners.privacy.identities import is_identity
 
 POSITIVES: dict[str, list[tuple[str, str]]] = {  # type -> (text, what must be gone from it)
     "phone": [
@@ -94,6 +98,19 @@ POSITIVES: dict[str, list[tuple[str, str]]] = {  # type -> (text, what must be g
         ("MRN: 00451234, admitted today", "00451234"),
         ("Medical record number 7781234", "7781234"),
         ("医保卡号：A12345678", "A12345678"),
+        ("体检编号：20210315001", "20210315001"),
+        ("【病案号】（00771234）", "00771234"),
+        ("病员号：1234567，UHID 7654321", "7654321"),
+    ],
+    "address": [
+        ("北京市海淀县前槐大街27号，周一出诊", "海淀县前槐大街27号"),
+        ("地址：广东省南岭市科苑区槐园南路12号A栋3楼", "槐园南路12号A栋3楼"),
+        ("家在南岭市福清区莲塘村5栋302，行动不便", "莲塘村5栋302"),
+        ("诊所就在槐树巷十二号", "槐树巷十二号"),
+        ("河东省桐口市西槐县李店乡王营村3组", "王营村3组"),
+        ("河西市金泉区紫槐路与城东路交叉口", "紫槐路与城东路交叉口"),
+        ("He lives at 45 Elm Grove Ave, Yunling, and cannot walk", "45 Elm Grove Ave"),
+        ("123 Maple Street, Springvale, IL 62704", "IL 62704"),
     ],
 }
 
@@ -199,7 +216,6 @@ WeChat is convenient for patients
 990101199001011232
 订单号202103151234567890
 编号990101199013451230
-体检编号：20210315001
 样品1387654321份
 价格1380元，数量12345678
 全国患者约13812345例
@@ -226,6 +242,33 @@ Take 500 mg every 6-8 hours, max 4000 mg/day
 BP 138/86, HR 72, SpO2 98% at 1430
 Range 200-300-4000 units
 see shared file id 13284098147 for the scan
+精子总数13807654321，活力正常
+测序得到13855356777条reads
+人口13999851234，床位5.9张
+A cohort of 13833012345 person-days
+HBV-DNA：13897748465 copies/ml
+400-800-1200mg/d
+加VPA500mg，加VC500mg口服
+联合VP16+VCR1.4mg
+电压+V 15.9，加v1-v6导联
+wx-7281型分析仪
+微信20000步，QQ群20000人
+Q：20210315出院后怎么办
+Q：10000单位青霉素够吗
+fig4@2x.png为原图
+临床试验登记号：NCT04280705
+CAS登记号：50-78-2
+Gene ID号：71571234
+示范大学中山医院12号楼
+病房2号楼3层302室
+沿信号通路2号位点
+槐安路2号线停运
+北京降压0号
+上海市15号新增3例
+唐宁街10号
+5 Hour Drive to the hospital
+我是湖北的，住在武昌区
+see us at example.com
 """.strip().splitlines()
 
 
@@ -261,7 +304,7 @@ def test_precision() -> None:
 def test_enough_cases() -> None:
     assert sum(map(len, POSITIVES.values())) >= 60
     assert len(set(NEGATIVES)) == len(NEGATIVES) >= 100
-    assert set(POSITIVES) == set(TAGS) - {"url"}
+    assert set(POSITIVES) == set(MASKS["privacy"])
 
 
 @pytest.mark.parametrize(
@@ -274,6 +317,15 @@ def test_enough_cases() -> None:
         ("微信同号13812345678", "微信同号[PHONE]"),
         ("电话010-88886666转12，a@b.example", "电话[LANDLINE]，[EMAIL]"),
         ("990101199001011230与990101199001011231", "[ID_CARD]与990101199001011231"),
+        ("9901 0119 9001 0112 30已办", "[ID_CARD]已办"),
+        ("电话13812345678人工服务，13812345678QQ同号", "电话[PHONE]人工服务，[PHONE]QQ同号"),
+        ("+91 98765 43210", "[PHONE]"),
+        ("电话（023）-6.8.5.8.7.1.1.4", "电话[LANDLINE]"),
+        ("QQ：87654321、87654322和87654323", "QQ：[QQ]、[QQ]和[QQ]"),
+        ("微信号abc_12、bcd_34、cde_56", "微信号[WECHAT]、[WECHAT]、[WECHAT]"),
+        ("微信QQ同号87654321，加我扣1817257511", "微信QQ同号[QQ]，加我扣[QQ]"),
+        ("写信到abc@163，或 li DOT lei@example.com", "写信到[EMAIL]，或 li DOT [EMAIL]"),
+        ("诊所槐树路88号电话0571-87654321", "诊所[ADDRESS]电话[LANDLINE]"),
     ],
 )
 def test_tag_in_place(before: str, after: str) -> None:
@@ -284,6 +336,42 @@ def test_check_digit() -> None:
     assert is_identity("11010519491231002X")
     assert is_identity("11010519491231002x")
     assert [digit for digit in "0123456789X" if is_identity(f"99010119900101123{digit}")] == ["0"]
+
+
+@pytest.mark.parametrize(
+    "text", ["[WECHAT]：[WECHAT]", "微信号：[WECHAT]", "QQ[QQ]：[QQ]", "住院号[RECORD_NUMBER]", "[EMAIL]"]
+)
+def test_tags_are_not_values(text: str) -> None:
+    assert masked([text]) == [text]
+
+
+FRAGMENTS = [
+    "138", "1234", "5678", "13812345678", "0571-87654321", "(0571)", "400-820-1234", "+86", "转8012", "个", "人", "mg",
+    "QQ", "Q群", "加q", "：", ":", "、", "和", ",", "。", "12345678", "微信", "微信号", "vx", "加V", "+v：", "abc_123",
+    "abcdef", "[WECHAT]", "[QQ]", "@", "example.com", "a@b.com", "(at)", "艾特", "住院号", "病历号", "（", "）", "【",
+    "】", "No.", "#", "MRN", "身份证", "11010519491231002X", "云岭市", "清溪区", "槐安路", "18号", "3栋", "201室",
+    "88", " Elm", " Street", " ", "李", "张伟", "医生", "主任医师", "大夫", "请问", "Dr.", "Emily", " Chen", "MD", "于",
+]  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.lists(st.sampled_from(FRAGMENTS), max_size=12).map("".join), min_size=20, max_size=40))
+def test_twice_equals_once(texts: list[str]) -> None:
+    once, _ = clean(pl.DataFrame({"text": texts}), ["privacy", "names"], ["text"])
+    assert clean(once, ["privacy", "names"], ["text"])[0]["text"].to_list() == once["text"].to_list()
+
+
+def test_private_records() -> None:
+    frame = pl.DataFrame(
+        {
+            "text": ["电话13812345678", "头痛", "李大夫", "[PHONE]", None],
+            "history": [[], [["好", "QQ87654321"]], [[None]], None, [["谢谢", "张伟主任医师，您好"]]],
+        },
+        schema={"text": pl.String, "history": pl.List(pl.List(pl.String))},
+    )
+    columns = {"text": 0, "history": 2}
+    assert frame.select(private(columns)).to_series().to_list() == [True, True, False, False, False]
+    assert frame.select(private(columns, names=True)).to_series().to_list() == [True, True, True, False, True]
 
 
 def test_null_stays_null() -> None:

@@ -4,9 +4,11 @@ import unicodedata
 
 import polars as pl
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from care_data.characters import INVISIBLE
-from care_data.cleaners.unicode import normalize_unicode
+from care_data.cleaners.unicode import _normalize, normalize_unicode
 
 
 def normalized(text: str) -> str:
@@ -54,6 +56,28 @@ def test_changed(before: str, after: str) -> None:
 )  # fmt: skip
 def test_kept(text: str) -> None:
     assert normalized(text) == text
+
+
+NASTY = st.text(
+    st.one_of(
+        st.sampled_from("头痛a1 \n\t\r\u3000\u00a0\u200d\u200be\u0301ｅ⽔㎡👨👩Å\uac00\u11a8"),
+        st.characters(max_codepoint=0x2FFFF, exclude_categories=["Cs"]),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(NASTY)
+@example("a  b")
+@example("a \nb")
+@example("a\n b")
+@example("a\n\n\nb")
+@example(" a")
+@example("a ")
+@example("\ufa1e")  # looks composed and is not
+def test_no_text_that_has_work_is_passed_over(text: str) -> None:
+    assert normalized(text) == pl.select(_normalize(pl.lit(text))).item()
 
 
 def test_null_stays_null() -> None:

@@ -1,4 +1,4 @@
-"""Each rule with a record it drops and one it keeps; the fold into one reason."""
+"""The plainest rules, each with a record it drops and one it keeps; the fold into one reason; limits that are none."""
 
 import tomllib
 from pathlib import Path
@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 
 from care_data.errors import CareError, Exit
-from care_data.filters import RULES, reason
+from care_data.filters import LIMITED, RULES, check_limits, reason
 
-DEFAULTS = tomllib.loads((Path(__file__).parents[2] / "registry" / "_defaults.toml").read_text("utf-8"))
+DEFAULTS = tomllib.loads((Path(__file__).parents[3] / "registry" / "_defaults.toml").read_text("utf-8"))
 PT = {"text": "足够长的一段医学文字，共十多个字。"}
 SFT = {"instruction": "头痛怎么办？", "input": "", "output": "多休息。"}
 RW = {"instruction": "头痛怎么办？", "input": "", "chosen": "多休息。", "rejected": "不知道。"}
@@ -21,7 +21,8 @@ def why(format: str, **fields: str | None) -> str | None:
     """The reason a record of this format gets under the default limits."""
     bases: dict[str, dict[str, Any]] = {"pt": PT, "sft": SFT, "rw": RW, "eval": EVAL}
     record = bases[format] | fields
-    frame = pl.DataFrame([record], schema=dict.fromkeys(record, pl.String))
+    schema = dict.fromkeys(record, pl.String) | {"history": pl.List(pl.List(pl.String))}
+    frame = pl.DataFrame([record | {"history": []}], schema=schema)
     return frame.select(reason(format, DEFAULTS["filters"][format]))["reason"].item()
 
 
@@ -47,7 +48,8 @@ def why(format: str, **fields: str | None) -> str | None:
         ("sft", {"instruction": "？", "output": "！"}, "no_words"),
         ("sft", {"output": "。"}, "no_words"),
         ("sft", {"output": "……——"}, "no_words"),
-        ("sft", {"output": "是"}, None),
+        ("sft", {"output": "是"}, "too_short_to_explain"),
+        ("sft", {"instruction": "这是偏头痛吗？", "output": "是"}, None),
         ("sft", {"output": "阴性"}, None),
         ("sft", {"output": "氧"}, None),
         ("sft", {"output": "A"}, None),
@@ -89,8 +91,9 @@ def test_a_limit_moves_and_false_leaves_a_rule_out() -> None:
 
 
 def test_counts_add_up() -> None:
-    outputs = ["多休息。", "", "。", "头痛怎么办？", "[URL]", "是"]
-    frame = pl.DataFrame([SFT | {"output": output} for output in outputs])
+    outputs = ["多休息。", "", "。", "头痛怎么办？", "[URL]", "阴性"]
+    records = [SFT | {"output": output, "history": []} for output in outputs]
+    frame = pl.DataFrame(records, schema_overrides={"history": pl.List(pl.List(pl.String))})
     found = frame.with_columns(reason("sft", {}))["reason"]
     assert found.null_count() + found.drop_nulls().value_counts()["count"].sum() == len(outputs)
     assert found.to_list() == [None, "blank_answer", "no_words", "answer_equals_question", "url_only", None]
@@ -99,7 +102,45 @@ def test_counts_add_up() -> None:
 def test_unknown_names() -> None:
     with pytest.raises(CareError) as caught:
         reason("pt", {"to_short": 3})
-    assert str(caught.value) == "filters.pt: no filter is called 'to_short'. Rules of pt: blank_text, too_short."
+    assert str(caught.value).startswith(
+        "filters.pt: no filter is called 'to_short'. Rules of pt: blank_text, too_short, mojibake, "
+    )
     assert caught.value.code == Exit.USAGE
     with pytest.raises(CareError, match=r"no filters for the format 'dpo'\. Known formats: pt, sft, rw, eval\."):
         reason("dpo", {})
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"too_short": True}, "too_short = True is no limit. Give a number, or false to leave the rule out."),
+        ({"too_short": "ten"}, "too_short = 'ten' is no limit. Give a number, or false to leave the rule out."),
+        ({"toxic": 0.5}, "toxic has no limit, it is 0.5. Say true or false."),
+    ],
+)
+def test_limits_that_are_none(limits: dict[str, Any], said: str) -> None:
+    with pytest.raises(CareError) as caught:
+        check_limits("pt", limits)
+    assert str(caught.value) == f"filters.pt: {said}"
+    assert caught.value.code == Exit.USAGE
+
+
+def test_every_rule_with_a_limit_is_a_rule() -> None:
+    assert {rule.__name__ for rules in RULES.values() for rule in rules} >= LIMITED
+
+
+def test_rows_are_judged_alone() -> None:
+    """The same record gets the same reason whatever stands around it."""
+    outputs = [
+        "多休息。",
+        "建议去医院检查。",
+        "很抱歉，作为人工智能助手，我无法诊断。",
+        "头痛怎么办",
+        "饮食要清淡，以及",
+        "阴性",
+    ]
+    records = [SFT | {"output": output, "history": []} for output in outputs]
+    frame = pl.DataFrame(records, schema_overrides={"history": pl.List(pl.List(pl.String))})
+    whole = frame.with_columns(reason("sft", DEFAULTS["filters"]["sft"]))["reason"].to_list()
+    alone = [part.select(reason("sft", DEFAULTS["filters"]["sft"])).item() for part in frame.iter_slices(1)]
+    assert whole == alone == [None, "see_a_doctor_only", "refusal", "answer_equals_question", "unfinished", None]

@@ -1,14 +1,10 @@
 """Text made clean by the steps of its language, and drops with the name of their filter."""
 
 import json
-from dataclasses import replace
 
 import polars as pl
-import pytest
 
-from care_data import registry
-from care_data.errors import CareError
-from care_data.stages.cleaning import cleaning_steps
+from care_data.stages.changes import parse_changes
 
 
 def test_text_is_cleaned_and_what_is_left_of_nothing_is_dropped(shelf, up_to, distinct):
@@ -39,26 +35,18 @@ def test_the_manifest_tells_steps_and_limits(shelf, up_to, distinct):
         entry.read_text(encoding="utf-8").replace("shape  =", 'clean = ["-privacy"]\nshape  =', 1), encoding="utf-8"
     )
     parameters = up_to("clean")["one"].parameters["sft"]
-    assert parameters["steps"] == ["markup", "unicode", "links", "boilerplate"]
+    assert parameters["steps"] == ["markup", "mojibake", "unicode", "links", "boilerplate"]
     assert parameters["limits"]["no_words"] is True
 
 
-@pytest.mark.parametrize(
-    ("language", "changes", "steps"),
-    [
-        ("zh", [], ["markup", "unicode", "links", "boilerplate", "privacy"]),
-        ("en", [], ["markup", "unicode", "links", "privacy"]),
-        ("en", ["+boilerplate"], ["markup", "unicode", "links", "boilerplate", "privacy"]),
-        ("zh", ["-links", "-markup"], ["unicode", "boilerplate", "privacy"]),
-        ("zh", ["-links", "+links"], ["markup", "unicode", "links", "boilerplate", "privacy"]),
-    ],
-)
-def test_steps_are_those_of_the_language_with_changes_in_the_cleaners_order(language, changes, steps):
-    output = registry.load("demo_consult").outputs["sft"]
-    assert cleaning_steps(replace(output, language=language, clean=changes)) == steps
-
-
-def test_an_unknown_step_is_an_error_that_lists_the_known(shelf, up_to):
-    output = registry.load("demo_consult").outputs["sft"]
-    with pytest.raises(CareError, match=r"no cleaning step named 'scrub'\. Steps are: .*markup, "):
-        cleaning_steps(replace(output, clean=["+scrub"]))
+def test_an_entry_and_a_run_move_limits(shelf, up_to, distinct):
+    rows = [*distinct("one", 2), ("咳嗽怎么办？", "建议去医院检查。"), ("咽痛怎么办？", "饮食清淡，以及")]
+    shelf.add("one", rows)
+    assert up_to("clean")["one"].counts["sft"]["dropped"] == {"see_a_doctor_only": 1, "unfinished": 1}
+    entry = shelf.registry / "one.toml"
+    told = entry.read_text(encoding="utf-8").replace("shape  =", "filters = { unfinished = false }\nshape  =", 1)
+    entry.write_text(told, encoding="utf-8")
+    assert up_to("clean")["one"].counts["sft"]["dropped"] == {"see_a_doctor_only": 1}
+    manifest = up_to("clean", changes=parse_changes(["filters.sft.see_a_doctor_only=false"]))["one"]
+    assert (manifest.counts["sft"]["kept"], manifest.counts["sft"]["dropped"]) == (4, {})
+    assert manifest.parameters["sft"]["limits"]["see_a_doctor_only"] is False
