@@ -8,6 +8,9 @@ import polars as pl
 BATCH_ROWS = 20_000
 BATCH_BYTES = 32 << 20
 
+MAX_BAD = 0.01
+"""Share of rows that may be unreadable before a file counts as not what its entry says."""
+
 Wanted = dict[str, Any]
 """Column name to its polars type, as the patterns of an output declare it: text, a list of text, a struct …"""
 

@@ -32,7 +32,7 @@ def test_the_counts_add_up_from_the_first_row_to_the_last_record(release):
         shards = sorted((release / info[name]["file_name"]).iterdir())
         assert sum(pa.ipc.open_stream(path).read_all().num_rows for path in shards) == counts["kept"]
         read, kept = read + counts["read"], kept + counts["kept"]
-    assert (read, kept) == (321, 293)
+    assert (read, kept) == (321, 292)
 
 
 def test_a_release_trains_and_answers(release, tmp_path, monkeypatch, capsys):
@@ -57,7 +57,7 @@ def test_a_release_trains_and_answers(release, tmp_path, monkeypatch, capsys):
     assert code == 0, shown.err
     result = json.loads(shown.out)
     assert result["steps"] == 1
-    assert result["budget"]["records"] == 139 + 27 + 63  # the supervised ones; preferences are for another stage
+    assert result["budget"]["records"] == 139 + 27 + 62  # the supervised ones; preferences are for another stage
     assert 0 < result["loss_last"] < 20
 
     code = cli.run(["chat", "--checkpoint_dir", adapter, "--question", "煮中药用什么锅好？", "--max_new_tokens", "4"])

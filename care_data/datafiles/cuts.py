@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from care_data.datafiles.packing import open_packed, write_packed
 from care_data.errors import CareError, Exit
@@ -61,6 +62,12 @@ def _deal(cuts: Iterator[Cut], stays: Flags) -> Iterator[tuple[Cut, Flags, bool]
         yield cut, mine, begun
         begun = begun or bool(mine.any())
     refuse_changed(at, len(stays))
+
+
+def as_arrow(stays: Flags) -> pa.Array:
+    """The flags for Arrow; pa.array would import pandas, where that is there, to see whether they are its own."""
+    bits = np.packbits(np.ascontiguousarray(stays), bitorder="little")
+    return pa.Array.from_buffers(pa.bool_(), len(stays), [None, pa.py_buffer(bits)])
 
 
 def refuse_changed(rows: int, expected: int) -> None:

@@ -12,10 +12,8 @@ from care_data.readers.documents import read_docx, read_html
 from care_data.readers.lines import read_lines
 from care_data.readers.tables import read_csv, read_parquet, read_tsv
 from care_data.readers.trees import read_json, read_pickle
-from care_data.rows import Batch, Wanted
+from care_data.rows import MAX_BAD, Batch, Wanted
 
-MAX_BAD = 0.01
-"""Share of rows that may be unreadable before a file counts as not what its entry says."""
 FEW_BAD = 10
 """Up to this many unreadable rows are set aside whatever their share, if some row is good and the share is not zero."""
 SHOWN, SHOWN_CHARS = 10, 60

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from care_data import engines
 from care_data.entries import Entry, Output
 from care_data.errors import CareError
-from care_data.parts import Part
-from care_data.readers import MAX_BAD
-from care_data.sources.hosts import Hosts
-from care_data.stages.changes import Changes
+from care_data.rows import MAX_BAD
 from care_data.store import Manifest, Store, read_manifest, sweep
 
 if TYPE_CHECKING:
+    from care_data.parts import Part
+    from care_data.sources.hosts import Hosts
+    from care_data.stages.changes import Changes
     from care_data.stages.mixing import Mix
 
 Progress = Callable[[str, str, int, int | None], None]
@@ -55,11 +55,11 @@ class Settings:
     outputs: frozenset[str] = frozenset()
     progress: Progress = silent
     failed: Failed = unheard
-    hosts: Hosts | None = None
+    hosts: "Hosts | None" = None
     accept_changed: bool = False
     permitted: bool = False
     dedupe: dict[str, Any] = field(default_factory=dict)
-    changes: Changes = field(default_factory=Changes)
+    changes: "Changes | None" = None
     against: tuple[str, ...] = ()
     mix: "Mix | None" = None
 
@@ -119,8 +119,8 @@ def renamed(path: str, key: str) -> str:
 
 
 def run_parts(
-    function: Callable[[Any], Part], tasks: list[Any], sources: list[Path], stage: str, corpus: str, settings: Settings
-) -> list[Part]:
+    function: "Callable[[Any], Part]", tasks: list[Any], sources: list[Path], stage: str, corpus: str, settings: Settings
+) -> "list[Part]":
     """Parts of the tasks in order; work on small sources stays in this process."""
     small = sum(path.stat().st_size for path in sources) < engines.SMALL
     workers = 1 if small else settings.workers
@@ -128,7 +128,7 @@ def run_parts(
     return engines.run_tasks(function, tasks, workers, lambda done: settings.progress(stage, corpus, done, len(tasks)))
 
 
-def sum_counts(parts: list[tuple[str, Part]]) -> dict[str, dict[str, Any]]:
+def sum_counts(parts: "list[tuple[str, Part]]") -> dict[str, dict[str, Any]]:
     """Counts by output: numbers add up, tables of numbers add up by name."""
     totals: dict[str, dict[str, Any]] = {}
     for output, part in parts:
