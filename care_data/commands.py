@@ -73,6 +73,9 @@ class Options:
             "--set", help="Clean otherwise: filters.sft.repetitive=0.5, filters.pt.too_short=false, clean=+simplify."
         ),
     ] = None
+    pii: Annotated[
+        str, typer.Option(help="Private values: mask them with tags, keep them, or drop the records that hold any.")
+    ] = "mask"
     threshold: Annotated[
         float | None, typer.Option(help="Jaccard of character 5-grams from which two records are one; 0.8 by default.")
     ] = None
@@ -178,6 +181,7 @@ def _settings(options: Options, failures: dict[str, CareError], entries: "list[E
         hosts=load_hosts(options.hf_endpoint, options.send_token),
         accept_changed=options.accept_changed,
         permitted=options.permitted or os.environ.get("CARE_CRAWL") == "yes",
+        pii=options.pii,
         changes=parse_changes(options.changes or []),
         dedupe=_rules(options),
         against=tuple(options.against or ()),

@@ -44,7 +44,7 @@ class Settings:
     hosts: who stands for upstream, by default what environment and config file say. accept_changed: a file that
     upstream changed since it was first fetched is taken as it is now. permitted: the user may crawl the sites that ask.
     changes: what cleaning does otherwise than registry and entries say.
-    dedupe: what holds instead of the registry's [dedupe] (duplicates.inputs.Rules). against: files of test sets, beside
+    dedupe: what holds instead of the registry's [dedupe] (duplicates.inputs.Rules). pii: mask, keep or drop. against: files of test sets, beside
     the registry's. mix: what of the records goes into a release; by default all.
     """
 
@@ -60,6 +60,7 @@ class Settings:
     permitted: bool = False
     dedupe: dict[str, Any] = field(default_factory=dict)
     changes: "Changes | None" = None
+    pii: str = "mask"
     against: tuple[str, ...] = ()
     mix: "Mix | None" = None
 
@@ -119,7 +120,12 @@ def renamed(path: str, key: str) -> str:
 
 
 def run_parts(
-    function: "Callable[[Any], Part]", tasks: list[Any], sources: list[Path], stage: str, corpus: str, settings: Settings
+    function: "Callable[[Any], Part]",
+    tasks: list[Any],
+    sources: list[Path],
+    stage: str,
+    corpus: str,
+    settings: Settings,
 ) -> "list[Part]":
     """Parts of the tasks in order; work on small sources stays in this process."""
     small = sum(path.stat().st_size for path in sources) < engines.SMALL

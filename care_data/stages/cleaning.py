@@ -3,10 +3,11 @@
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from care_data import __version__, cleaners, filters, records
 from care_data.entries import Entry, Output
+from care_data.errors import CareError, Exit
 from care_data.parts import Part, PartWriter, open_part, read_frames
 from care_data.stages import (
     Settings,
@@ -22,6 +23,13 @@ from care_data.stages import (
 from care_data.stages.changes import cleaning_steps, filter_limits
 from care_data.store import Manifest, code_digest, sha256_json, writing
 
+if TYPE_CHECKING:
+    import polars as pl
+
+
+PII = ("mask", "keep", "drop")
+PRIVATE_STEPS = ("privacy", "names")
+
 
 @dataclass(frozen=True)
 class CleanTask:
@@ -32,19 +40,15 @@ class CleanTask:
     output: Output
     steps: list[str]
     limits: dict[str, Any]
+    pii: str = "mask"
+    names: bool = False
 
 
 def clean_corpus(entry: Entry, settings: Settings) -> StageResult:
     """Clean text and drop what is not worth training on; every drop has its filter's name as the reason."""
     before = require_stage("convert", entry, settings)
     outputs = {f["output"]: entry.outputs[f["output"]] for f in before.files if f["kind"] == "records"}
-    parameters: dict[str, Any] = {
-        name: {
-            "steps": cleaning_steps(output, settings.changes),
-            "limits": filter_limits(output, settings.changes),
-        }
-        for name, output in outputs.items()
-    }
+    parameters = {name: _choose(output, settings) for name, output in outputs.items()}
     inputs = inputs_of(before)
     key = sha256_json(["clean", inputs, parameters, code_digest()])
     if done := settings.store.done("clean", entry.name, key):
@@ -71,6 +75,19 @@ def clean_corpus(entry: Entry, settings: Settings) -> StageResult:
     return finish(manifest, folder)
 
 
+def _choose(output: Output, settings: Settings) -> dict[str, Any]:
+    """What is done to an output. Private values are masked by steps, kept by leaving these out, or end a record."""
+    steps = cleaning_steps(output, settings.changes)
+    chosen: dict[str, Any] = {"steps": steps, "limits": filter_limits(output, settings.changes)}
+    if settings.pii not in PII:
+        fix = f"Write one of: {', '.join(PII)}."
+        raise CareError(f"--pii {settings.pii} is not known", fix=fix, code=Exit.USAGE)
+    if settings.pii != "mask":
+        chosen |= {"steps": [step for step in steps if step not in PRIVATE_STEPS], "pii": settings.pii}
+        chosen |= {"names": "names" in steps} if settings.pii == "drop" else {}
+    return chosen
+
+
 def clean_part(task: CleanTask) -> Part:
     """Clean one part and write it; a part that is there already is taken as it is."""
     import polars as pl
@@ -89,6 +106,7 @@ def clean_part(task: CleanTask) -> Part:
             cleaned, counts = cleaners.clean(frame, task.steps, words)
             cleaned = cleaned.with_columns(pl.col("output").list.get(at).alias(name) for name, at in twice.items())
             rule = pl.coalesce(
+                _private(task, cleaned, words),
                 filters.reason(output.format, task.limits, output.language),
                 records.violation(output.format, cleaned.columns),
             )
@@ -106,3 +124,15 @@ def clean_part(task: CleanTask) -> Part:
     part = open_part(task.part)
     assert part is not None, "a part is there once it was written"  # noqa: S101
     return part
+
+
+def _private(task: CleanTask, frame: "pl.DataFrame", words: list[str]) -> "pl.Expr":
+    """The reason of records that go for a private value in them, where that is asked for."""
+    import polars as pl
+
+    from care_data.cleaners import privacy
+
+    if task.pii != "drop":
+        return pl.lit(None, pl.String)
+    depths = {name: cleaners.text_depth(frame.schema[name]) or 0 for name in words if name in frame.columns}
+    return pl.when(privacy.private(depths, task.names)).then(pl.lit("private"))

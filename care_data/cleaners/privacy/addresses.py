@@ -10,7 +10,9 @@ from care_data.cleaners.privacy.replacement import mask_where, replace_unless
 
 HOT = (
     r"[0-9A-Za-z一二三四五六七八九十]\s?(?:号|弄|组|队|社|栋|幢|单元|#)"
-    r"|[路街道](?:交[叉汇]|路口)|[a-z]\s(?:Road|Rd|Street|St|Avenue|Ave|Lane|Ln|Boulevard|Blvd|Drive|Terrace|Parkway|Highway|Crescent|Way|Court|Place|Square)"
+    r"|[路街道](?:交[叉汇]|路口)"
+    r"|[a-z]\s(?:R(?:oa)?d|St(?:reet)?|Ave(?:nue)?|Lane|Ln|Boulevard|Blvd|Drive|Terrace|Parkway|Highway|Crescent|Way|Court"
+    r"|Place|Square)"
 )
 
 NAMED = r"[\p{Han}--[在到于住寄往至去址是为来请我你他她您的了与及或从由写位搬送递所馆厂司距离过有把这那每就]]"
@@ -37,7 +39,7 @@ ROOM = (
     r"[0-9A-Za-z]{1,5}(?:[-－][0-9A-Za-z]{1,5})*\s?"
     r"(?:号楼|号院|大院|[院栋幢座室房楼层号户区组弄]|单元)(?:[0-9]{3,4}(?-u:\b))?"
 )
-REST = rf"(?:\s?(?:大院|院)|\s?(?:{BLOCK})?\s?{ROOM}|{BLOCK}[0-9]{{1,3}}(?:[-－][0-9]{{1,5}}){{1,3}})*"
+REST = rf"(?:\s?(?:大院|院)|\s?(?:{BLOCK})?\s?附?{ROOM}|{BLOCK}[0-9]{{1,3}}(?:[-－][0-9]{{1,5}}){{1,3}})*"
 
 BEFORE = (
     r"(?P<before>(?:诊所|医院|药店|工厂|学校|公司|门诊|院区|中心|单位|老家|隔壁|附近|对面|旁边|地址|住址|院址|会所|现居|户籍|籍贯"

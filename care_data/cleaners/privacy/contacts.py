@@ -3,7 +3,7 @@
 import polars as pl
 
 from care_data.characters import TAGS
-from care_data.cleaners.privacy.replacement import END, OPEN, replace_followers, replace_unless
+from care_data.cleaners.privacy.replacement import COUNTS, END, OPEN, replace_followers, replace_unless
 
 HOT = (
     r"[@＠]|艾特|[\[(（【](?i:at)[\])）】]|(?i: dot [a-z])|#(?i:qq|163|126|gmail)|[微薇徽维威]\s?信|我[微薇]|绿泡泡"
@@ -37,7 +37,7 @@ WECHAT = (
 )
 PLUS = r"(?P<plus>^|[^0-9A-Za-z)）])[+＋]\s?[vV微薇]\s?[:：]\s?"
 """Only with its colon, since +V is also a voltage, and only where nothing is added to something."""
-ALONE = r"(?-u:\b)[vV][:：]\s?"
+ALONE = r"(?-u:\b)[vV][:：]"
 CALLED = r"(?:号码?|[账帐]号|(?i:\s?(?:id|account)(?:\s+is)?))"
 NAME = r"(?:[A-Za-z][-_A-Za-z0-9]{5,19}|[0-9]{5,12})"
 NUMBERED = (
@@ -51,12 +51,12 @@ PERHAPS = (
     rf"\s*[:：]?\s*[-－]?\s*{OPEN}\s*"
 )
 DOSE = r"[A-Za-z]{1,8}-?[0-9.]+(?:[mMμuk]?[gGlL]|mcg|IU|iu|U|u|mm|cm|Hz|Gy|mV|型)"
-WECHAT_KEPT = rf"{WECHAT}\s?{DOSE}(?-u:\b)|{WECHAT}\s?[:：]?\s?[0-9]+\s?(?:[元人个次年天月步]|分钟)"
+WECHAT_KEPT = rf"{WECHAT}\s?{DOSE}(?-u:\b)|{WECHAT}\s?[:：]?\s?[0-9]+\s?(?:{COUNTS}|步|分钟)"
 """加VPA500mg is a drug, 微信20000人 a crowd."""
 
 QQ = (
-    r"(?:(?i:(?-u:\b)q\s?q)[1-9一二三四]号?[:：]|(?i:(?-u:\b)q\s?q)(?:号码?|群聊?号?|交流群|好友|联系|[账帐]号|[/／]?微信|[/／]?同(?:微信)?号?"
-    r"|(?i:\s?(?:number|group|id)))*|(?:[扣抠叩蔻]{2}|球球)(?:号码?|群)?|企鹅(?:群|号码?|[:：]))"
+    r"(?:(?i:(?-u:\b)q\s?q)(?:[1-9一二三四]号?[:：]|(?:号码?|群聊?号?|交流群|好友|联系|[账帐]号|[/／]?微信|[/／]?同(?:微信)?号?"
+    r"|(?i:\s?(?:number|group|id)))*)|(?:[扣抠叩蔻]{2}|球球)(?:号码?|群)?|企鹅(?:群|号码?|[:：]))"
 )
 Q = (
     r"(?:[qQ]群号?码?|群号码?|(?-u:\b)[qQ]号码?|[加➕+＋]我?的?\s?[qQ扣]|我的?\s?[qQ]|[一二三四五0-9]群"
@@ -65,7 +65,7 @@ Q = (
 """One letter may be a question, a quotient or a rhythm: longer numbers only, and no dates."""
 QQ_SAYS = rf"】?\s*(?:就?是|为|加|(?i:is))?\s*[:：=;；－-]?\s*{OPEN}\s*[①-⑩]?\s*"
 QQ_VALUE, Q_VALUE = "(?:[1-9][0-9]{4,11}|[1-9][0-9]{2} [0-9]{3} [0-9]{3,4})", "[1-9][0-9]{5,10}"
-CROWD = r"\s?(?:[元名例年只步级]|人(?:[^工]|$)|个(?:[^人]|$)|次(?:[^日]|$))"
+CROWD = rf"\s?(?:{COUNTS}|[步级])"
 QQ_KEPT = (
     rf"(?:{QQ}|{Q}){QQ_SAYS}{QQ_VALUE}{CROWD}"
     rf"|{Q}{QQ_SAYS}(?:19|20)[0-9]{{2}}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01]){END}"

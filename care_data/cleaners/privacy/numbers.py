@@ -3,7 +3,7 @@
 import polars as pl
 
 from care_data.characters import TAGS
-from care_data.cleaners.privacy.replacement import END, mask_where, replace_unless
+from care_data.cleaners.privacy.replacement import COUNTS, END, mask_where, replace_unless
 
 CODED = (
     r"(?i:doi)[:：]?\s*10\.[^\s\p{Han}，。；]+|10\.[0-9]{4,9}/[^\s\p{Han}，。；]+"
@@ -15,8 +15,7 @@ CODED = (
 """Papers, approvals, lots, bar codes, all kinds of serial numbers."""
 
 UNIT = (
-    r"(?:/\s*[mMμu]?[lL]|[个名](?:[^人]|$)|拷贝|美?元|人(?:[^工民事]|$)|例(?:[^如]|$)|次(?:[^日]|$)|条(?:[^件]|$)"
-    r"|[剂株粒枚头吨亿万]|份(?:[^证]|$)|碱基|单位|毫升|公斤|位点|IU|U/"
+    rf"(?:{COUNTS}|/\s*[mMμu]?[lL]|拷贝|粒(?:[^细]|$)|剂(?:[^量]|$)|[株枚吨亿万]|碱基|毫升|公斤|位点|IU|U/"
     r"|(?i:copies|cfu|pfu|cells|reads|cases|person|people|patients|doses|units|spores|particles|base pairs|bp|usd|rmb|"
     r"dollars|records|samples|ms|ng|pg|mg)(?-u:\b))"
 )

@@ -15,6 +15,11 @@ Mask = Callable[[pl.Expr], pl.Expr]
 END = r"(?-u:\b)"
 OPEN = r"[（(【《<\"“'‘「]?"
 """What may open a value; not [, which opens a tag."""
+COUNTS = (
+    r"(?:美?元(?:[^旦宵]|$)|[个名](?:[^人字叫称]|$)|人(?:[^工民事在很不没已都家流体是还也就有]|$)|例(?:[^如假外行]|$)"
+    r"|次(?:[^日要]|$)|条(?:[^件]|$)|份(?:[^证]|$))"
+)
+"""What follows a number of things, and is not the beginning of another word (人工, 名字, 例假)."""
 JOINT = r"\s?(?:[、/;；①-⑩]|和|或|及|与)\s?"
 """What stands between two values of one list."""
 
