@@ -32,7 +32,7 @@ def main() -> None:
     asked = parser.parse_args()
     inputs, rows = cut(asked.file, asked.column, asked.pieces)
     if asked.ray:
-        compare(inputs, rows)
+        compare(inputs, rows, asked.pieces)
     else:
         measure(inputs, rows, asked.pieces)
 
@@ -89,7 +89,7 @@ def count_bytes(value: Any) -> int:
     return sum(count_bytes(getattr(value, field.name)) for field in fields(value)) if is_dataclass(value) else 0
 
 
-def compare(inputs: list[Input], rows: int) -> None:
+def compare(inputs: list[Input], rows: int, pieces: int) -> None:
     """Print the seconds of both ways, and whether they say the same."""
     found: list[Verdicts] = []
     with tempfile.TemporaryDirectory() as scratch:
@@ -98,7 +98,7 @@ def compare(inputs: list[Input], rows: int) -> None:
         print(f"one process: {time.perf_counter() - started:.1f} s for {rows:,} records")
     distributed.connect()
     started = time.perf_counter()
-    found.append(distributed.search_shards(inputs, 1, Rules()))
+    found.append(distributed.search_shards(inputs, 1, Rules(), pieces=pieces))
     print(f"ray: {time.perf_counter() - started:.1f} s, its start not counted")
     one, two = ((each.keepers, each.jaccards, each.reasons) for each in found)
     print("the same verdicts" if all(map(np.array_equal, one, two)) else "OTHER VERDICTS")

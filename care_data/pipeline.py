@@ -272,8 +272,9 @@ def _chain(dataset: Dataset, datasets: list[Dataset], made: dict[str, dict[str, 
 def _bar(entry: Entry, chosen: Mix) -> str:
     """Why the corpus may not go into a release of this licence; empty where it may."""
     uses = USES[chosen.licence]
-    use = entry.license.get("use", "unclear")
-    return f"its licence ({entry.license['id']}) is {use} for this use" if uses and use not in uses else ""
+    use = entry.license["use"]
+    told = "nobody clearly allows it" if use == "unclear" else f"it is for {use} use"
+    return f"licence {entry.license['id']}: {told}" if uses and use not in uses else ""
 
 
 def load_corpus(

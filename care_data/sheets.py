@@ -27,6 +27,11 @@ STATUS = {
     "verified": "verified: tried on upstream's own bytes",
     "described": "described: made from upstream's description, not tried on all of its bytes",
 }
+USE = {
+    "commercial": "anyone may use it, commercially too",
+    "research": "upstream allows research; nothing more is clearly allowed",
+    "unclear": "unclear what it may be used for: nobody with the right to say has said",
+}
 EXAMPLE_LINES, EXAMPLE_CHARS = 6, 400
 _COMMENT = re.compile(r"""((?:[^#"']|"(?:[^"\\]|\\.)*"|'[^']*')*)#\s?(.*)""")
 _HEADING = re.compile(r"\[+([^\]]+)\]+")
@@ -110,7 +115,8 @@ def _value(value: Any) -> str:
 
 def _licence(license: dict[str, Any]) -> str:
     shared = "a cleaned copy may be published" if license["redistribute"] else "a cleaned copy may not be published"
-    return "\n".join([license["id"], *([license["terms"]] if license.get("terms") else []), shared])
+    terms = [license["terms"]] if license.get("terms") else []
+    return "\n".join([license["id"], *terms, USE[license["use"]], shared])
 
 
 def _source(source: str) -> str:

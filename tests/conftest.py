@@ -18,7 +18,7 @@ PIN = "0123456789abcdef0123456789abcdef01234567"
 ENTRY = """
 title    = "Invented questions"
 from     = "github:test/{name}@{pin}"
-license  = {{ id = "MIT", redistribute = true }}
+license  = {{ id = "MIT", use = "commercial", redistribute = true }}
 citation = "none"
 priority = {priority}
 [files]

@@ -44,6 +44,20 @@ def test_an_entry_says_what_its_source_is_and_pins_it(path: Path) -> None:
     assert isinstance(entry.license["redistribute"], bool)
 
 
+def test_what_may_be_used_is_judged_one_by_one() -> None:
+    """A corpus that allows more than the others is named here too, so that nobody lets it in by copying a line."""
+    licenses = {path.stem: registry.load_file(path).license for path in ENTRIES}
+    allowed = {use: {name for name in licenses if licenses[name]["use"] == use} for use in ("commercial", "research")}
+    assert allowed["commercial"] == {"demo_consult", "demo_dialogue", "demo_preference"}
+    assert allowed["research"] == {
+        *("chatmed_consult", "cmedqa2", "genmedgpt_5k", "med_chatglm", "medicalgpt_rw", "medicalgpt_sft", "pubmedqa"),
+        *("qizhengpt", "shennong_tcm", "toyhom_dialogue", "zhongjing_rw", "zhongjing_sft"),
+    }
+    unknown = {name for name in licenses if licenses[name]["id"] == "unknown"}
+    assert len(unknown) >= 20
+    assert {licenses[name]["use"] for name in unknown} == {"unclear"}
+
+
 def test_an_example_that_says_something_else_is_told() -> None:
     entry = registry.load("demo_consult")
     shown: dict[str, Any] = dict(entry.example["records"]["sft"][0])

@@ -44,8 +44,9 @@ class Settings:
     hosts: who stands for upstream, by default what environment and config file say. accept_changed: a file that
     upstream changed since it was first fetched is taken as it is now. permitted: the user may crawl the sites that ask.
     changes: what cleaning does otherwise than registry and entries say.
-    dedupe: what holds instead of the registry's [dedupe] (duplicates.inputs.Rules). pii: mask, keep or drop. against: files of test sets, beside
-    the registry's. mix: what of the records goes into a release; by default all.
+    dedupe: what holds instead of the registry's [dedupe] (duplicates.inputs.Rules). pii: mask, keep or drop private
+    values. against: files of test sets, beside the registry's. mix: what of the records goes into a release; by default
+    all.
     """
 
     store: Store

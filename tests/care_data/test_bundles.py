@@ -57,7 +57,7 @@ def test_a_bundle_holds_each_file_once_and_says_what_it_is(fetched, bundle, tmp_
         target = tmp_path / "out" / path
         assert (each["bytes"], each["sha256"]) == (target.stat().st_size, sha256_file(target))
     assert told["corpora"]["twin"]["files"] == expected[:1]
-    assert told["corpora"]["twin"]["license"] == {"id": "MIT", "redistribute": False}
+    assert told["corpora"]["twin"]["license"] == {"id": "MIT", "use": "commercial", "redistribute": False}
     assert told["corpora"]["ash"]["verified"] is False
     assert (made.corpora, made.files, made.copied, made.withheld) == (["ash", "birch", "twin"], 3, 3, ["twin"])
     assert made.bytes == sum(each["bytes"] for each in told["files"].values())

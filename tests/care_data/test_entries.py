@@ -11,7 +11,7 @@ from care_data.errors import CareError, Exit
 ENTRY = """
 title = "Invented"
 from = "package:demo"
-license = { id = "MIT", redistribute = true }
+license = { id = "MIT", use = "research", redistribute = true }
 citation = "none"
 [files]
 rows = { path = "a.csv", format = "csv" }
@@ -73,6 +73,11 @@ def test_an_entry_with_all_its_defaults(tmp_path: Path) -> None:
     assert (entry.files["rows"].source, entry.files["rows"].encoding) == ("package:demo", "utf-8")
 
 
+def test_what_nobody_gave_leave_for_may_be_read_but_not_passed_on(tmp_path: Path) -> None:
+    text = ENTRY.replace('"research", redistribute = true', '"unclear", redistribute = false')
+    assert load(tmp_path, text).license == {"id": "MIT", "use": "unclear", "redistribute": False}
+
+
 def test_a_file_of_another_source_and_a_join(tmp_path: Path) -> None:
     join = 'join.m = { file = "more", on = "id = key", take = "first", where = { x = "1" } }'
     entry = load(tmp_path, TWO_FILES.replace('shape = "pair"', f'shape = "pair"\nrows = "rows"\n{join}'))
@@ -107,6 +112,13 @@ def test_a_system_prompt_is_an_extra_column(tmp_path: Path) -> None:
             "not TOML: Invalid value (at line 2, column 9). Mend the line named.",
         ),
         ('title = "Invented"\n', "", "'title' is a required property. See schemas/corpus.schema.json."),
+        (', use = "research"', "", "license: 'use' is a required property. See schemas/corpus.schema.json."),
+        ('"research"', '"any"', "license.use: 'any' is not one of ['commercial', 'research', 'unclear']"),
+        (
+            '"research"',
+            '"unclear"',
+            "license.redistribute is true where license.use is unclear. Write redistribute = false, or use = ",
+        ),
         ('format = "csv"', 'format = "xls"', "files.rows.format: 'xls' is not one of"),
         (
             'shape = "pair"',

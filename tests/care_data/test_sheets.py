@@ -43,6 +43,7 @@ def test_a_sheet_tells_what_the_entry_says() -> None:
     assert own["licence"].split("\n") == [
         "Apache-2.0",
         "exam questions and cases of third parties",
+        "unclear what it may be used for: nobody with the right to say has said",
         "a cleaned copy may not be published",
     ]
     assert own["source"].split("\n") == [
@@ -58,6 +59,19 @@ def test_a_sheet_tells_what_the_entry_says() -> None:
     )
     assert dict(sections["Set aside, in the example"])["eval"] == "1 no_key, 1 answer_outside_options"
     assert sections["Example"][1] == ("→ sft", '{\n "output": "答"\n}')
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("demo_consult", "anyone may use it, commercially too"),
+        ("cmedqa2", "upstream allows research; nothing more is clearly allowed"),
+        ("zysj", "unclear what it may be used for: nobody with the right to say has said"),
+    ],
+)
+def test_a_sheet_says_in_plain_words_what_the_licence_allows(name: str, told: str) -> None:
+    entry = registry.load(name)
+    assert dict(describe(entry, None)[0][1])["licence"].split("\n")[-2] == told
 
 
 @pytest.mark.parametrize("name", registry.names())

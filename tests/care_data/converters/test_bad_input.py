@@ -20,7 +20,7 @@ from care_data.rows import Batch
 ENTRY = """
 title = "Invented"
 from = "github:owner/repo@0123456789abcdef0123456789abcdef01234567"
-license = {{ id = "MIT", redistribute = true }}
+license = {{ id = "MIT", use = "commercial", redistribute = true }}
 citation = "none"
 [files]
 {files}

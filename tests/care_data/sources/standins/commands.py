@@ -17,7 +17,7 @@ AHEAD = 1 << 16  # bytes the server may be ahead of what the client has on disk,
 ENTRY = """
 title    = "Invented questions"
 from     = "{source}"
-license  = {{ id = "MIT", redistribute = true }}
+license  = {{ id = "MIT", use = "commercial", redistribute = true }}
 citation = "none"
 {top}
 [files]
