@@ -4,6 +4,7 @@ The folder it makes: kept/ with a file for each one read, removed.parquet (a lin
 clusters.parquet (a line for each row that others went for) and manifest.json. It is there whole or not at all.
 """
 
+import glob
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -25,7 +26,16 @@ from care_data.duplicates.inputs import TURNS, Input, Rules
 from care_data.duplicates.search import KEPT, REASONS, Verdicts, search
 from care_data.duplicates.showcase import Cluster, show_clusters
 from care_data.errors import CareError, Exit
-from care_data.store import Manifest, code_digest, disk_error, read_manifest, sha256_file, sha256_json
+from care_data.store import (
+    MANIFEST,
+    Manifest,
+    code_digest,
+    disk_error,
+    read_manifest,
+    sha256_file,
+    sha256_json,
+    writing,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,6 +73,8 @@ def dedupe_files(
     rules.plan()  # rules that cannot be are told before the files are read
     files = find_files(paths)
     groups = groups or suit_groups([file.fields() for file in files])
+    out = out.resolve()
+    _clear_up(out)
     _refuse_foreign(out, files)
     parameters = {**asdict(rules), "fields": groups, "id": id_field, "priorities": _rank(files, paths)}
     with ThreadPoolExecutor(1) as hasher:
@@ -131,13 +143,21 @@ def _rank(files: list[DataFile], paths: list[Path]) -> list[int]:
 
 def _refuse_foreign(out: Path, files: list[DataFile]) -> None:
     """CareError where `out` holds what no run of ours made, or lies where the files are."""
-    if out.is_dir() and any(out.iterdir()) and read_manifest(out) is None:
-        fix = "Choose a folder that is empty or not there yet."
-        raise CareError("the folder holds other things", where=str(out), fix=fix, code=Exit.USAGE)
     if out.exists() and not out.is_dir():
         raise CareError("a file, not a folder", where=str(out), fix="Choose another --out.", code=Exit.USAGE)
+    manifest = read_manifest(out)
+    # A corpus's folder has a manifest of this stage too, with the corpus's name.
+    is_ours = manifest is not None and manifest.stage == "dedupe" and not manifest.corpus
+    known = {MANIFEST, *(entry["path"] for entry in manifest.files)} if manifest and is_ours else set()
+    others = sorted(
+        path for path in out.rglob("*") if not path.is_dir() and path.relative_to(out).as_posix() not in known
+    )
+    if others:
+        fix = "Choose a folder that is empty or not there yet."
+        reason = f"the folder holds other things, such as {others[0].relative_to(out)}"
+        raise CareError(reason, where=str(out), fix=fix, code=Exit.USAGE)
     for file in files:
-        if out.resolve() in file.path.resolve().parents:
+        if out in file.path.resolve().parents:
             reason = f"--out would replace {file.path}, which is read"
             raise CareError(reason, code=Exit.USAGE, fix="Choose another folder.")
 
@@ -162,13 +182,9 @@ def _done(out: Path, key: str) -> Manifest | None:
 
 @contextmanager
 def _whole_folder(out: Path) -> Iterator[Path]:
-    """A new folder beside `out`, in its place when the block ends well, else removed; so are those of killed runs."""
-    out = out.absolute()
+    """A new folder beside `out`, in its place when the block ends well, else removed."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        for left in out.parent.glob(f".{out.name}.tmp-*"):
-            if not _is_alive(left.name.rpartition("-")[2]):
-                shutil.rmtree(left)
         folder = out.with_name(f".{out.name}.tmp-{os.getpid()}")
         folder.mkdir()
         try:
@@ -181,6 +197,21 @@ def _whole_folder(out: Path) -> Iterator[Path]:
                 shutil.rmtree(before)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+    except OSError as error:
+        raise disk_error(error, out) from error
+
+
+def _clear_up(out: Path) -> None:
+    """Remove what killed runs left beside `out`; what one had set aside and not yet replaced comes back."""
+    try:
+        found = out.parent.glob(f".{glob.escape(out.name)}.tmp-*")
+        for left in sorted(found, reverse=True):  # what was set aside comes first
+            if _is_alive(left.name.rpartition("-")[2]):
+                continue
+            if left.name.startswith(f".{out.name}.tmp-old-") and not out.exists():
+                os.replace(left, out)
+            else:
+                shutil.rmtree(left)
     except OSError as error:
         raise disk_error(error, out) from error
 
@@ -210,8 +241,9 @@ def _write(folder: Path, files: list[DataFile], verdicts: Verdicts, id_field: st
     reasons = pl.Series("reason", REASONS).gather(verdicts.reasons[rows])
     jaccards = pl.Series("jaccard", verdicts.jaccards[rows]).fill_nan(None)
     removed = pl.concat([places, reasons.to_frame(), homes, jaccards.to_frame()], how="horizontal")
-    removed.write_parquet(folder / "removed.parquet")
-    _cluster(removed, keepers).write_parquet(folder / "clusters.parquet")
+    for name, table in (("removed", removed), ("clusters", _cluster(removed, keepers))):
+        with writing(folder / f"{name}.parquet") as temporary:
+            table.write_parquet(temporary)
     advance("write", len(files), len(files))
 
 

@@ -21,7 +21,7 @@ import polars  # noqa: F401
 import pyarrow.parquet  # noqa: F401
 
 from care_data import registry
-from care_data.duplicates import stages  # noqa: F401
+from care_data.duplicates import search  # noqa: F401
 from care_data.pipeline import run_stages
 from care_data.stages import Settings
 from care_data.store import Store, read_manifest

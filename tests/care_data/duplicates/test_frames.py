@@ -1,141 +1,40 @@
 """dedupe as a whole, against a brute force in sets of Python strings that shares no code with it."""
 
 import random
-import re
 import subprocess
 import sys
-import unicodedata
-from functools import cache
 from itertools import combinations
 
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from references import Fate, Row, alter, invent, jaccard, judge, write_key
 
 from care_data.duplicates import DedupeResult, dedupe
 from care_data.duplicates.frames import dedupe_frames
 from care_data.duplicates.inputs import Rules
 from care_data.errors import CareError
 
-WORDS = [
-    "头痛",
-    "发热",
-    "咳嗽",
-    "高血压",
-    "糖尿病",
-    "孕妇",
-    "儿童",
-    "老人",
-    "饭后",
-    "空腹",
-    "每天",
-    "三次",
-    "半片",
-    "胶囊",
-    "药片",
-    "医院",
-    "复查",
-    "血糖",
-    "心电图",
-    "睡眠",
-    "饮食",
-    "清淡",
-    "多喝水",
-    "休息",
-    "注意",
-    "观察",
-    "如果",
-    "加重",
-    "请",
-    "及时",
-    "就诊",
-    "可以",
-    "不能",
-    "建议",
-    "需要",
-    "服用",
-    "一周",
-    "两周",
-    "检查",
-    "结果",
-    "正常",
-    "偏高",
-]
-MARKS = list("，。？！ ,.?!")
+
+def told(result: DedupeResult) -> dict[str, Fate]:
+    rows = result.removed.select("id", "keeper", "jaccard", "reason").rows()
+    return {name: (keeper, share, reason) for name, keeper, share, reason in rows}
 
 
-def invent(rng: random.Random, words: int) -> str:
-    return "".join(rng.choice(WORDS) + (rng.choice(MARKS) if rng.random() < 0.2 else "") for _ in range(words))
+def pairs_of(result: DedupeResult) -> dict[str, tuple[str, float]]:
+    return {name: fate[:2] for name, fate in told(result).items()}
 
 
-def alter(rng: random.Random, text: str) -> str:
-    """A copy as re-scraped corpora hold it."""
-    way = rng.randrange(6)
-    at = rng.randrange(max(1, len(text)))
-    if way == 0:
-        return "您好，" + text
-    if way == 1:
-        return text.replace("，", ",").replace("。", " ") + "！"
-    if way == 2:
-        return text[:at] + rng.choice("病药症") + text[at + 1 :]
-    if way == 3:
-        return text[: int(len(text) * rng.uniform(0.6, 1))]
-    if way == 4:
-        return text + invent(rng, rng.randrange(1, 6))
-    return text
-
-
-def compose(text: str) -> str:
-    return unicodedata.normalize("NFC", text)
-
-
-@cache
-def write_key(text: str) -> str:
-    wide = "FH"
-    text = "".join(
-        unicodedata.normalize("NFKC", c) if unicodedata.east_asian_width(c) in wide else c for c in compose(text)
-    )
-    text = re.sub(r"(?<=[0-9])\.(?=[0-9])", "\ue000", text.lower())
-    kept = [c for c in text if c in "%\ue000" or unicodedata.category(c)[0] in "LNM" or unicodedata.category(c) == "Sm"]
-    return "".join(kept).replace("\ue000", ".")
-
-
-@cache
-def grams(text: str) -> set[str]:
-    key = write_key(text)
-    return {key[at : at + 5] for at in range(len(key) - 4)} if len(key) >= 5 else {key}
-
-
-def jaccard(one: tuple[str, ...], two: tuple[str, ...]) -> float:
-    shares = []
-    for left, right in zip(one, two, strict=True):
-        a, b = grams(left), grams(right)
-        shares.append(len(a & b) / len(a | b))
-    return min(shares)
-
-
-def brute_force(records: list[tuple[int, str, tuple[str, ...]]], threshold: float) -> dict[str, tuple[str, float]]:
-    """(priority, id, texts) to the removed ids with keeper and Jaccard: every record against every kept one."""
-    kept: list[tuple[str, tuple[str, ...]]] = []
-    removed: dict[str, tuple[str, float]] = {}
-    fates: dict[tuple[str, ...], tuple[str, float]] = {}
-    for _, name, texts in sorted(records, key=lambda r: (-r[0], -sum(len(compose(text)) for text in r[2]), r[1])):
-        keys = tuple(map(write_key, texts))
-        best = max(((jaccard(texts, other), -at, who) for at, (who, other) in enumerate(kept)), default=(0.0, 0, ""))
-        if keys in fates:
-            removed[name] = fates[keys]
-        elif best[0] >= threshold:
-            removed[name] = fates[keys] = best[2], best[0]
-        else:
-            kept.append((name, texts))
-            fates[keys] = name, 1.0
-    return removed
-
-
-def told(result: DedupeResult) -> dict[str, tuple[str, float]]:
-    rows = result.removed.select("id", "keeper", "jaccard").rows()
-    return {name: (keeper, share) for name, keeper, share in rows}
+def rows_of(frame: pl.DataFrame, priority: int = 0) -> list[Row]:
+    if "text" in frame.columns:
+        return [Row(name, (text,), priority) for name, text in frame.select("id", "text").rows()]
+    rows = []
+    for name, prompt, answer, history in frame.rows():
+        past = "\n".join("\n".join(turn) for turn in history)
+        exchanges = (*((question, reply) for question, reply in history), (prompt, answer))
+        rows.append(Row(name, (f"{past}\n{prompt}", answer), priority, exchanges if history else ()))
+    return rows
 
 
 @pytest.fixture(scope="module")
@@ -171,26 +70,17 @@ def pairs() -> pl.DataFrame:
     return pl.DataFrame({"id": ids, **columns}, schema_overrides=schema)
 
 
-def rows_of(frame: pl.DataFrame, priority: int = 0) -> list[tuple[int, str, tuple[str, ...]]]:
-    if "text" in frame.columns:
-        return [(priority, name, (text,)) for name, text in frame.select("id", "text").rows()]
-    return [
-        (priority, name, ("\n".join(["\n".join("\n".join(turn) for turn in history), prompt]), answer))
-        for name, prompt, answer, history in frame.rows()
-    ]
-
-
 @pytest.mark.parametrize("threshold", [0.5, 0.8, 0.95])
-def test_texts_as_by_brute_force(texts: pl.DataFrame, threshold: float) -> None:
+def test_texts_as_by_judge(texts: pl.DataFrame, threshold: float) -> None:
     result = dedupe([texts], threshold)
-    assert told(result) == brute_force(rows_of(texts), threshold)
+    assert told(result) == judge(rows_of(texts), threshold)
     assert result.report["exact_duplicate"] > 20
     assert result.report["near_duplicate"] > 40
 
 
-def test_pairs_as_by_brute_force(pairs: pl.DataFrame) -> None:
+def test_pairs_as_by_judge(pairs: pl.DataFrame) -> None:
     result = dedupe([pairs])
-    assert told(result) == brute_force(rows_of(pairs), 0.8)
+    assert told(result) == judge(rows_of(pairs), 0.8)
     assert result.removed.height > 60
 
 
@@ -271,18 +161,24 @@ def frame_of(*rows: tuple[str, str]) -> pl.DataFrame:
 
 def test_earlier_frames_win_then_length_then_id() -> None:
     early, late = frame_of(("z", LONG)), frame_of(("a", LONG + "！！"))
-    assert told(dedupe([early, late])) == {"a": ("z", 1.0)}
-    assert told(dedupe([early, late], priorities=[1, 2])) == {"z": ("a", 1.0)}
-    assert told(dedupe([early, late], priorities=[5, 5])) == {"z": ("a", 1.0)}
-    assert told(dedupe([frame_of(("c", LONG), ("b", LONG), ("d", LONG))])) == {"c": ("b", 1.0), "d": ("b", 1.0)}
+    assert pairs_of(dedupe([early, late])) == {"a": ("z", 1.0)}
+    assert pairs_of(dedupe([early, late], priorities=[1, 2])) == {"z": ("a", 1.0)}
+    assert pairs_of(dedupe([early, late], priorities=[5, 5])) == {"z": ("a", 1.0)}
+    assert pairs_of(dedupe([frame_of(("c", LONG), ("b", LONG), ("d", LONG))])) == {"c": ("b", 1.0), "d": ("b", 1.0)}
     frames = dedupe([early, late]).removed.select("frame", "keeper_frame").rows()
     assert frames == [(1, 0)]
+
+
+def test_a_pair_exactly_at_the_threshold_goes() -> None:
+    frame = frame_of(("a", "abcdefghi"), ("b", "abcdefgh"))  # of five shingles in all four are common
+    assert pairs_of(dedupe([frame], 0.8, exhaustive=True)) == {"b": ("a", 0.8)}
+    assert pairs_of(dedupe([frame], 0.8001, exhaustive=True)) == {}
 
 
 def test_a_copy_of_a_removed_record_goes_for_the_kept_one() -> None:
     result = dedupe([frame_of(("a", "您好，" + LONG), ("b", LONG), ("c", LONG))])
     share = jaccard((LONG,), ("您好，" + LONG,))
-    assert told(result) == {"b": ("a", share), "c": ("a", share)}
+    assert pairs_of(result) == {"b": ("a", share), "c": ("a", share)}
     assert result.removed["reason"].to_list() == ["near_duplicate", "near_duplicate"]
 
 
@@ -329,13 +225,13 @@ def test_words_that_come_in_every_group_hide_no_pair() -> None:
         for copy in "ab"
     ]
     expected = {f"{at}/b": (f"{at}/a", 46 / 56) for at in range(60)}
-    assert told(dedupe([pl.DataFrame(rows)])) == expected
+    assert pairs_of(dedupe([pl.DataFrame(rows)])) == expected
 
 
 def test_empty_short_and_repeated_texts() -> None:
     rows = [("a", ""), ("b", "？！"), ("c", "头"), ("d", "头痛"), ("e", "啊" * 6), ("f", "啊" * 60)]
     result = dedupe([frame_of(*rows)])
-    assert told(result) == {"a": ("b", 1.0), "e": ("f", 1.0)}
+    assert pairs_of(result) == {"a": ("b", 1.0), "e": ("f", 1.0)}
     assert result.removed["reason"].to_list() == ["exact_duplicate", "near_duplicate"]
 
 
@@ -363,12 +259,12 @@ def test_the_report_adds_up(texts: pl.DataFrame) -> None:
 
 @given(st.lists(st.text("ab 头痛，", max_size=14), max_size=12), st.sampled_from([0.3, 0.8, 1.0]))
 @settings(max_examples=60, deadline=None)
-def test_any_texts_as_by_brute_force(made: list[str], threshold: float) -> None:
+def test_any_texts_as_by_judge(made: list[str], threshold: float) -> None:
     frame = pl.DataFrame(
         {"id": [f"{at:02d}" for at in range(len(made))], "text": made}, schema_overrides={"text": pl.String}
     )
     # Exhaustive, so that chance has no part in this test.
-    assert told(dedupe([frame], threshold, exhaustive=True)) == brute_force(rows_of(frame), threshold)
+    assert told(dedupe([frame], threshold, exhaustive=True)) == judge(rows_of(frame), threshold)
 
 
 def test_frames_without_rows() -> None:
@@ -382,7 +278,7 @@ def test_frames_without_rows() -> None:
 
 def test_ids_of_two_types_become_text() -> None:
     result = dedupe([pl.DataFrame({"id": [7], "text": [LONG]}), frame_of(("a", LONG))])
-    assert told(result) == {"a": ("7", 1.0)}
+    assert pairs_of(result) == {"a": ("7", 1.0)}
     assert result.kept[0]["id"].to_list() == [7]
 
 

@@ -3,9 +3,11 @@ from math import comb
 
 import numpy as np
 import pytest
+from datasketch.lsh import _optimal_param
 
+from care_data.duplicates.distinct import sketch_type
 from care_data.errors import CareError
-from care_data.fingerprints.bands import Plan, pair, plan
+from care_data.fingerprints.bands import Plan, optimum, pair, plan
 
 
 def alike(generator: np.random.Generator, base: np.ndarray, share: float) -> np.ndarray:
@@ -109,3 +111,46 @@ def test_crowds_do_not_grow_with_the_square() -> None:
 def test_nothing_to_pair() -> None:
     found = pair(np.zeros((0, 128), np.uint32), plan(0.8))
     assert (len(found.first), len(found.crowded), found.largest) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("num_perm", [1, 2, 16, 64, 100, 128])
+@pytest.mark.parametrize("threshold", [0.05, 0.1, 0.25, 0.33, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99, 1.0])
+def test_optimum_is_datasketchs(threshold: float, num_perm: int) -> None:
+    chosen = optimum(threshold, num_perm)
+    assert (chosen.bands, chosen.rows) == _optimal_param(threshold, num_perm, 0.5, 0.5)
+
+
+@pytest.mark.parametrize(("threshold", "num_perm"), [(0.5, 256), (0.8, 256), (0.9, 200), (0.7, 333)])
+def test_optimum_of_long_signatures_is_datasketchs(threshold: float, num_perm: int) -> None:
+    chosen = optimum(threshold, num_perm)
+    assert (chosen.bands, chosen.rows) == _optimal_param(threshold, num_perm, 0.5, 0.5)
+
+
+def test_optimum_tells_the_chance_that_it_takes() -> None:
+    chosen = optimum(0.8)
+    assert (chosen.bands, chosen.rows) == (9, 13)
+    lost = sum(comb(128, k) * 0.8**k * 0.2 ** (128 - k) for k in range(chosen.agreements))
+    assert chosen.miss == pytest.approx((1 - 0.8**13) ** 9 + lost)
+    assert chosen.miss > 0.5
+    with pytest.raises(CareError, match=r"^threshold 2 is not above 0"):
+        optimum(2)
+
+
+@pytest.mark.parametrize(("threshold", "width"), [(0.3, "uint32"), (0.7, "uint16"), (0.8, "uint8"), (0.95, "uint8")])
+@pytest.mark.parametrize("crowd", [3, 32])
+def test_narrow_sketches_lose_no_candidate(signatures: np.ndarray, threshold: float, width: str, crowd: int) -> None:
+    bands = plan(threshold, miss=1e-3)
+    narrow = signatures.astype(sketch_type(bands))
+    assert narrow.dtype == width
+    full, sketched = pair(signatures, bands, crowd=10**6), pair(narrow, bands, crowd=crowd)
+    listed = set(zip(sketched.first.tolist(), sketched.second.tolist(), strict=True))
+    wanted = list(zip(full.first.tolist(), full.second.tolist(), strict=True))
+    assert len(wanted) > 60
+    assert [ends for ends in wanted if ends not in listed and not sketched.crowded[list(ends)].all()] == []
+
+
+def test_a_sketch_holds_enough_of_a_band() -> None:
+    for rows in range(1, 129):
+        kind = sketch_type(Plan(128 // rows, rows, 0, 0.0))
+        assert kind == np.uint32 or 8 * kind.itemsize * rows >= 40
+    assert sketch_type(Plan(32, 4, 0, 0.0)) == np.uint16

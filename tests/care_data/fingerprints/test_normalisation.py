@@ -1,16 +1,24 @@
 import unicodedata
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
 import pytest
 
-from care_data.fingerprints.normalisation import BETWEEN_DIGITS, compose, folding, pack
-from care_data.fingerprints.shingles import digest
+from care_data.fingerprints.normalisation import BETWEEN_DIGITS, Texts, compose, folding, pack, take
+from care_data.fingerprints.shingles import fold
 
 
 def same(one: str, two: str) -> bool:
-    digests, _ = digest(pack(compose(pl.Series([one, two]))))
-    return bool((digests[0] == digests[1]).all())
+    keys, digests, _ = fold(pack(compose(pl.Series([one, two]))))
+    equal = bool((digests[0] == digests[1]).all())
+    assert equal == (unpack(keys)[0] == unpack(keys)[1])
+    return equal
+
+
+def unpack(texts: Texts) -> list[str]:
+    ends = texts.offsets.tolist()
+    return [bytes(texts.data[begin:end]).decode() for begin, end in pairwise(ends)]
 
 
 @pytest.mark.parametrize(
@@ -91,3 +99,10 @@ def test_pack_of_slices_and_nothing() -> None:
     assert texts.offsets[0] == texts.offsets[1]
     assert len(pack(pl.Series([], dtype=pl.String))) == 0
     assert pack(pl.Series(["", ""])).offsets.tolist() == [0, 0, 0]
+
+
+def test_take_gives_texts_in_the_order_asked() -> None:
+    texts = pack(pl.Series(["一", "", "二三", "d"]))
+    taken = take(texts, np.array([2, 0, 1, 2]))
+    assert unpack(taken) == ["二三", "一", "", "二三"]
+    assert unpack(take(taken, np.array([], np.int64))) == []

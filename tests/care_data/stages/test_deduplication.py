@@ -220,7 +220,7 @@ def test_a_dialogue_inside_a_longer_one_goes_across_outputs_and_corpora(shelf, u
         path = shelf.upstream(corpus) / "talks/0.jsonl"
         path.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
     manifests = up_to("dedupe")
-    # In two/talk 1 stand one's first pair (it begins so) and one/talk 1 (two exchanges), though `one` is of higher rank.
+    # two/talk 1 begins with the first pair and has both exchanges of one/talk 1, though `one` is of higher rank.
     whole = "two/talk/talks/0.jsonl#1"
     assert aside(shelf).select("id", "keeper", "reason", "jaccard").sort("id").rows() == [
         ("one/sft/0.jsonl#1", whole, "contained", None),
