@@ -118,6 +118,9 @@ class Options:
     id_field: Annotated[
         str | None, typer.Option("--id", help="Of files: the field that names a row; by default its file and number.")
     ] = None
+    index: Annotated[
+        Path | None, typer.Option(help="An index whose records come first, and to which those that stay are added.")
+    ] = None
     out: Annotated[
         Path | None, typer.Option(help="Of files: the folder for the rows that stay and what became of the others.")
     ] = None
@@ -181,6 +184,7 @@ def _settings(options: Options, failures: dict[str, CareError], entries: "list[E
         hosts=load_hosts(options.hf_endpoint, options.send_token),
         accept_changed=options.accept_changed,
         permitted=options.permitted or os.environ.get("CARE_CRAWL") == "yes",
+        index=options.index.expanduser() if options.index else None,
         pii=options.pii,
         changes=parse_changes(options.changes or []),
         dedupe=_rules(options),
@@ -247,6 +251,7 @@ def dedupe_given_files(options: Options) -> int:
             options.workers,
             lambda step, done, total: bars.advance("dedupe", step, done, total),
             options.id_field,
+            options.index.expanduser() if options.index else None,
         )
     seconds = time.monotonic() - started
     if options.as_json:

@@ -42,6 +42,8 @@ def stage_line(name: str, result: "StageResult", settings: "Settings") -> str:
     folder = settings.store.folder(manifest.stage, name)
     told = [*result.notes, *(manifest.warnings if result.fresh and manifest.stage != "release" else [])]
     warnings = "".join(f"\n         warning: {text}" for text in told)
+    if barred := [corpus for corpus, why in manifest.skipped.items() if why.startswith("licence ")]:
+        warnings += f"\n         left out, not being for {manifest.parameters['mix']['licence']} use: {', '.join(barred)}"
     if not result.fresh:
         return f"{manifest.stage:8} {name}: nothing to do{warnings}"
     if manifest.stage == "fetch":
@@ -51,7 +53,7 @@ def stage_line(name: str, result: "StageResult", settings: "Settings") -> str:
     read = sum(counts["read"] for counts in manifest.counts.values())
     kept = sum(counts["kept"] for counts in manifest.counts.values())
     if manifest.stage == "release":
-        return f"release  {len(manifest.counts)} datasets, {kept:,} records → {folder}"
+        return f"release  {len(manifest.counts)} datasets, {kept:,} records → {folder}{warnings}"
     return f"{manifest.stage:8} {name}: {read:,} read, {kept:,} kept → {folder}{warnings}"
 
 
@@ -111,6 +113,19 @@ def print_files(result: "FilesResult", out: "Path", seconds: float) -> None:
         typer.echo(f"Many records share a passage: {found['largest_bucket']:,} of {total:,} have one band in common.")
     done = "" if result.fresh else " Nothing to do: it is there already."
     typer.echo(f"{seconds:.1f} s → {out}{done}")
+
+
+def print_indexes(indexes: list[dict[str, Any]]) -> None:
+    """Indexes, each with its records by label and how it was made."""
+    from rich.filesize import decimal
+
+    for told in indexes:
+        settings, made = told["settings"], told["made_with"]
+        fields = ", ".join("+".join(group) for group in settings["fields"])
+        typer.echo(f"{told['folder']}: {told['records']:,} records, {decimal(told['bytes'])}")
+        typer.echo(f"  on {fields}; {settings['bands']} bands of {settings['rows']}, {settings['scheme']}", nl=False)
+        typer.echo(f"; made at {made['threshold']}; {len(told['segments'])} segments of {len(told['runs'])} runs")
+        print_table(["label", "records"], [[name, f"{count:,}"] for name, count in told["labels"].items()], right={1})
 
 
 def print_overlaps(overlaps: dict[str, dict[str, int]], reads: dict[str, int], most: int = 12) -> None:

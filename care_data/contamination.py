@@ -1,12 +1,15 @@
 """Which training records hold items of a test set: their question word for word, in long runs of words, or nearly.
 
 An item is a question, with options where it has any. A record is its turns: each thing asked and each thing answered.
-Four findings, the first that fits counts:
+A token is a Han character or a word. Four findings, the first that fits counts:
 - exact_benchmark: a turn is the question, but for spaces, case and punctuation.
-- options_benchmark: the question, whatever its length, and all its options stand in the record, in any order.
-- overlaps_benchmark: at least half of the question's runs of 13 tokens (Han characters or words) stand in the record.
-  Runs that many questions have in common ("which of the following statements …") say nothing and are not counted.
+- options_benchmark: all options stand in the record, in any order, and with them the question: word for word, or of 10
+  tokens and more at least 2 in 5 of its runs of 4, close together.
+- overlaps_benchmark: of a question of 26 tokens and more at least half of its runs of 13 stand in the record, or half
+  of its runs of 4 close together, which words exchanged and clauses moved leave. Of a shorter one 4 in 5 of its runs of
+  4: what differs may be what it asks about, the same of another disease. Of 10 to 12 tokens without options, all.
 - near_benchmark: a turn is as near to the question, or to question and options, as near duplicates are.
+Runs that many questions have in common ("which of the following statements …") say nothing and are not counted.
 """
 
 from collections.abc import Sequence
@@ -23,14 +26,17 @@ from care_data.fingerprints.signatures import PERMUTATIONS, blank, sign
 from care_data.fingerprints.tokens import Sieve, runs, tokenise
 from care_data.fingerprints.verification import jaccard
 
-RUN = 13
-"""Tokens of a run; shorter questions are looked for whole."""
-SHARE = 0.5
-"""Of a question's runs, from which it is in a record."""
-COMMON = 4
-"""Items that have a run, or a short question, in common: with more than these it is a phrase, not an item's own."""
+RUN, PIECE = 13, 4
+"""Tokens of a long and of a short run."""
+WHOLE = 10
+"""Tokens from which a question inside a turn is told without its options, or nearly with them."""
+SHARE, MOST, PART = 0.5, 0.8, 0.4
+"""Of its runs, what a record must hold: of a question of two long runs, of a shorter one, of one with its options."""
+COMMON, COMMON_PIECE = 4, 16
+"""Items that may have a long run, or a short one, in common: with more it is a phrase, and no item's own."""
 REASONS = ("exact_benchmark", "options_benchmark", "overlaps_benchmark", "near_benchmark")
 
+_PAIRS = {"record": pl.Int64, "item": pl.Int64, "share": pl.Float64}
 _FOUND = {"record": pl.Int64, "item": pl.Int64, "reason": pl.Int64, "share": pl.Float64}
 
 
@@ -68,15 +74,19 @@ class Detector:
         self._items, self._bands, self._threshold = items, bands, threshold
         keys, digests, _ = fold(pack(items.questions))
         numbers = np.arange(len(items))
-        self._exact = _rare(pl.DataFrame({"one": digests[:, 0], "two": digests[:, 1], "item": numbers}), ["one", "two"])
+        exact = pl.DataFrame({"one": digests[:, 0], "two": digests[:, 1], "item": numbers})
+        self._exact = _rare(exact, ["one", "two"], COMMON)
         tokens, starts = tokenise(pack(items.questions))
         sizes = np.diff(starts)
-        self._runs = {
-            length: _index(tokens, starts, length, sizes >= RUN if length == RUN else sizes == length)
-            for length in sorted({min(int(size), RUN) for size in sizes} - {0})
-        }
-        self._sieves = {length: Sieve(index["run"].to_numpy()) for length, index in self._runs.items()}
+        self._whole = [
+            _Runs(tokens, starts, int(length), sizes == length, COMMON)
+            for length in np.unique(sizes[(sizes > 0) & (sizes < RUN)])
+        ]
+        self._long = _Runs(tokens, starts, RUN, sizes >= 2 * RUN, COMMON)
+        self._pieces = _Runs(tokens, starts, PIECE, sizes >= WHOLE, COMMON_PIECE)
         self._parts = [_keys_of(options) for options in items.options]
+        alone = (sizes >= WHOLE) & (items.options.list.len() == 0).to_numpy()
+        self._told = pl.Series(np.flatnonzero(alone))
         asked = items.questions + "\n" + items.options.list.join("\n")
         self._near = [keys, fold(pack(compose(asked)))[0]]
         self._signatures = np.concatenate([_sign(each) for each in self._near])
@@ -92,14 +102,19 @@ class Detector:
             return self._name(pl.DataFrame(schema=_FOUND))
         keys, digests, _ = fold(pack(texts))
         tokens, starts = tokenise(pack(texts))
-        found = [self._find_equal(digests, owners)]
-        for length, index in self._runs.items():
-            hashes, ends = runs(tokens, starts, length)
-            places = np.flatnonzero(self._sieves[length].holds(hashes))
-            turn = np.searchsorted(ends, places, side="right") - 1
-            met = pl.DataFrame({"run": hashes[places], "record": owners[turn]}).unique().join(index, on="run")
-            found.append(_overlaps(met) if length == RUN else self._find_parts(met, keys, owners))
-        found.append(self._find_near(keys, owners))
+        long = _shares(self._long.meet(tokens, starts, owners), "record").filter(pl.col("share") >= SHARE)
+        whole = [_shares(each.meet(tokens, starts, owners), "record") for each in self._whole]
+        entire = pl.concat([pl.DataFrame(schema=_PAIRS), *(pairs.select(_PAIRS) for pairs in whole)])
+        parts = _stretches(self._pieces.meet(tokens, starts, owners))
+        due = pl.when(pl.col("size") < 2 * RUN).then(MOST).otherwise(SHARE)
+        much = parts.filter((pl.col("size") >= RUN) & (pl.col("share") >= due))
+        told = entire.filter(pl.col("item").is_in(self._told.implode()))
+        found = [
+            _told(self._find_equal(digests, owners), 0),
+            _told(self._with_options(pl.concat([entire, parts.select(_PAIRS)]), keys, owners), 1),
+            *(_told(pairs, 2) for pairs in (long, much, told)),
+            _told(self._find_near(keys, owners), 3),
+        ]
         return self._name(pl.concat(found))
 
     def _name(self, found: pl.DataFrame) -> pl.DataFrame:
@@ -116,17 +131,19 @@ class Detector:
 
     def _find_equal(self, digests: NDArray[np.uint64], owners: NDArray[np.int64]) -> pl.DataFrame:
         turns = pl.DataFrame({"one": digests[:, 0], "two": digests[:, 1], "record": owners})
-        return _told(turns.join(self._exact, on=["one", "two"]), 0)
+        return turns.join(self._exact, on=["one", "two"]).with_columns(share=1.0)
 
-    def _find_parts(self, met: pl.DataFrame, keys: Texts, owners: NDArray[np.int64]) -> pl.DataFrame:
-        """Records with a short question in them that hold all of its options too."""
-        pairs = met.select("record", "item").unique().sort("record", "item")
+    def _with_options(self, pairs: pl.DataFrame, keys: Texts, owners: NDArray[np.int64]) -> pl.DataFrame:
+        """The pairs whose record holds all of the item's options too."""
         pairs = pairs.filter(pl.Series([bool(self._parts[item]) for item in pairs["item"]], dtype=pl.Boolean))
-        held = [
-            all(part in b"\n".join(_bytes_of(keys, np.flatnonzero(owners == record))) for part in self._parts[item])
-            for record, item in pairs.iter_rows()
-        ]
-        return _told(pairs.filter(pl.Series(held, dtype=pl.Boolean)), 1)
+        pairs = pairs.sort("record", "item")
+        held, last, text = [], -1, b""
+        for record, item in pairs.select("record", "item").iter_rows():
+            if record != last:
+                turns = np.arange(*np.searchsorted(owners, [record, record + 1]))
+                last, text = record, b"\n".join(_bytes_of(keys, turns))
+            held.append(all(part in text for part in self._parts[item]))
+        return pairs.filter(pl.Series(held, dtype=pl.Boolean))
 
     def _find_near(self, keys: Texts, owners: NDArray[np.int64]) -> pl.DataFrame:
         one, turn = meet(self._signatures, _sign(keys), self._bands)
@@ -139,38 +156,62 @@ class Detector:
             shares[here] = jaccard(*shingle(pooled), places, seats + len(items))
         near = shares >= self._threshold
         pairs = {"record": owners[turn[near]], "item": one[near] % len(self._items), "share": shares[near]}
-        return _told(pl.DataFrame(pairs), 3)
+        return pl.DataFrame(pairs)
 
 
-def _rare(index: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
+def _rare(index: pl.DataFrame, keys: list[str], common: int) -> pl.DataFrame:
     """The lines whose key few items have."""
-    return index.unique().filter(pl.col("item").n_unique().over(keys) <= COMMON)
+    return index.unique().filter(pl.col("item").n_unique().over(keys) <= common)
 
 
-def _index(
-    tokens: NDArray[np.uint64], starts: NDArray[np.int64], length: int, chosen: NDArray[np.bool_]
-) -> pl.DataFrame:
-    """run, item, total: the runs of the chosen items that few have in common, and how many each item has."""
-    hashes, ends = runs(tokens, starts, length)
-    items = np.repeat(np.arange(len(chosen)), np.diff(ends))
-    index = pl.DataFrame({"run": hashes, "item": items}).filter(pl.Series(chosen[items]))
-    return _rare(index, ["run"]).with_columns(total=pl.len().over("item"))
+class _Runs:
+    """The runs of `length` tokens of the chosen items, without those that more than `common` have; finds them in texts.
+
+    An item that has hardly a run of its own is left out.
+    """
+
+    def __init__(
+        self, tokens: NDArray[np.uint64], starts: NDArray[np.int64], length: int, chosen: NDArray[np.bool_], common: int
+    ) -> None:
+        hashes, ends = runs(tokens, starts, length)
+        items = np.repeat(np.arange(len(chosen)), np.diff(ends))
+        index = pl.DataFrame({"run": hashes, "item": items}).filter(pl.Series(chosen[items])).unique()
+        index = index.with_columns(
+            all=pl.len().over("item"), size=pl.lit(pl.Series(np.diff(starts))).gather(pl.col("item"))
+        )
+        index = _rare(index, ["run"], common).with_columns(total=pl.len().over("item"))
+        self._index = index.filter(pl.col("total") >= pl.col("all") * SHARE).drop("all")
+        self._length, self._sieve = length, Sieve(self._index["run"].to_numpy())
+
+    def meet(self, tokens: NDArray[np.uint64], starts: NDArray[np.int64], owners: NDArray[np.int64]) -> pl.DataFrame:
+        """Where they stand in turns: record, turn, place (of the first token), run, item, its size and its runs."""
+        hashes, ends = runs(tokens, starts, self._length)
+        places = np.flatnonzero(self._sieve.holds(hashes))
+        turn = np.searchsorted(ends, places, side="right") - 1
+        met = {"record": owners[turn], "turn": turn, "place": places - ends[turn], "run": hashes[places]}
+        return pl.DataFrame(met).join(self._index, on="run")
 
 
-def _overlaps(met: pl.DataFrame) -> pl.DataFrame:
-    """Records that hold enough of an item's runs."""
-    shares = met.group_by("record", "item").agg(share=pl.col("run").n_unique() / pl.col("total").first())
-    return _told(shares.filter(pl.col("share") >= SHARE), 2)
+def _shares(met: pl.DataFrame, *among: str) -> pl.DataFrame:
+    """Of each item's runs, the share that stand in one record, turn or stretch."""
+    own = ["record", *(name for name in among if name != "record"), "item"]
+    found = met.unique([*own, "run"]).group_by(own)
+    return found.agg(share=pl.len() / pl.col("total").first(), size=pl.col("size").first())
+
+
+def _stretches(met: pl.DataFrame) -> pl.DataFrame:
+    """The largest share of each item's runs that stand together in a record: within two to four times its size."""
+    turns = _shares(met, "turn").filter(pl.col("share") >= PART)
+    met = met.join(turns, on=["turn", "item"], how="semi")
+    width = 2 ** (2 * pl.col("size")).log(2).ceil().cast(pl.Int64)
+    first, second = pl.col("place") // width, (pl.col("place") + width // 2) // width
+    each = pl.concat([met.with_columns(stretch=2 * first), met.with_columns(stretch=2 * second + 1)])
+    return _shares(each, "turn", "stretch").filter(pl.col("share") >= PART)
 
 
 def _told(pairs: pl.DataFrame, reason: int) -> pl.DataFrame:
-    share = pl.col("share") if "share" in pairs.columns else pl.lit(1.0)
-    return pairs.select(
-        pl.col("record").cast(pl.Int64),
-        pl.col("item").cast(pl.Int64),
-        pl.lit(reason, pl.Int64).alias("reason"),
-        share.alias("share"),
-    )
+    numbers = (pl.col(name).cast(pl.Int64) for name in ("record", "item"))
+    return pairs.select(*numbers, pl.lit(reason, pl.Int64).alias("reason"), "share")
 
 
 def _sign(keys: Texts) -> NDArray[np.uint32]:

@@ -16,9 +16,9 @@ from care_data.stages.cleaning import clean_corpus
 from care_data.stages.clusters import read_clusters
 from care_data.stages.conversion import convert_corpus
 from care_data.stages.decontamination import decontaminate_corpora
-from care_data.stages.deduplication import dedupe_corpora, make_rules
+from care_data.stages.deduplication import compared_fields, dedupe_corpora, make_rules
 from care_data.stages.downloads import Outcome, fetch_corpora, fetch_corpus
-from care_data.stages.mixing import USES, Mix, mix
+from care_data.stages.mixing import Mix, bar, mix
 from care_data.stages.plans import refuse_full_disk
 from care_data.store import MANIFEST, Manifest, Store, code_digest, disk_error, read_manifest, sha256_json
 
@@ -71,9 +71,13 @@ def run_stages(
     """
     if name:
         settings.store.folder("release", name)  # a name that cannot be is told before the work, not after
+    barred = _bar(entries, settings) if last == "write" else {}
+    entries = [entry for entry in entries if entry.name not in barred or _holds_benchmark(entry)]
     result = RunResult() if result is None else result
     alive = _fetch_all(entries, settings, result, report, last)
     for stage in STAGES[1 : STAGES.index(last) + 1]:
+        if stage == "dedupe":
+            alive = [entry for entry in alive if entry.name not in barred]
         if stage == "dedupe" and alive:
             for corpus, done in dedupe_corpora(alive, settings).items():
                 result.add(stage, corpus, done)
@@ -85,13 +89,24 @@ def run_stages(
                 result.add(stage, corpus, done)
                 report(corpus, done)
         elif stage == "write" and alive:
-            released, folder = write_release(alive, settings, name)
+            released, folder = write_release(alive, settings, name, barred)
             result.add(stage, released.manifest.name, released)
             result.release = folder
             report(released.manifest.name, released)
         else:
             alive = [entry for entry in alive if _run_one(stage, entry, settings, result, report)]
     return result
+
+
+def _bar(entries: list[Entry], settings: Settings) -> dict[str, str]:
+    """The corpora that the release's licence bars, and why; CareError for a mix that cannot be, before any work."""
+    chosen = settings.mix or Mix()
+    chosen.check([entry.name for entry in entries])
+    return bar(entries, chosen.licence)
+
+
+def _holds_benchmark(entry: Entry) -> bool:
+    return any(output.role == "benchmark" for output in entry.outputs.values())
 
 
 def _fetch_all(entries: list[Entry], settings: Settings, result: RunResult, report: Report, last: str) -> list[Entry]:
@@ -142,15 +157,14 @@ def _fail(entry: Entry, problem: BaseException, settings: Settings, result: RunR
     settings.failed(entry.name, result.failures[entry.name])
 
 
-def write_release(entries: list[Entry], settings: Settings, name: str | None = None) -> tuple[StageResult, Path]:
-    """The release of the corpora: deduplicated training records, and benchmark records apart under their own names."""
+def write_release(
+    entries: list[Entry], settings: Settings, name: str | None = None, barred: dict[str, str] | None = None
+) -> tuple[StageResult, Path]:
+    """The release of the corpora: deduplicated training records, and benchmark records apart under their own names.
+
+    barred: corpora that were asked for too and are not in it, and why.
+    """
     store, chosen = settings.store, settings.mix or Mix()
-    chosen.check([entry.name for entry in entries])
-    barred = {entry.name: why for entry in entries if (why := _bar(entry, chosen))}
-    entries = [entry for entry in entries if entry.name not in barred]
-    if not entries:
-        fix = "See care-data show CORPUS for what each allows."
-        raise CareError(f"no corpus may be used as --licence {chosen.licence} asks", fix=fix, code=Exit.POLICY)
     made = {
         stage: {e.name: require_stage(stage, e, settings) for e in entries}
         for stage in ("fetch", "convert", "clean", "dedupe", "decontaminate")
@@ -193,7 +207,7 @@ def write_release(entries: list[Entry], settings: Settings, name: str | None = N
         files=[],
         verified=all(made["fetch"][corpus].verified for corpus in corpora),
         missing=[f"{corpus}: {what}" for corpus in corpora for what in made["fetch"][corpus].missing],
-        skipped=barred | {f"{c}_{output}": why for c in corpora for output, why in made["convert"][c].skipped.items()},
+        skipped=(barred or {}) | {f"{c}_{output}": why for c in corpora for output, why in made["convert"][c].skipped.items()},
         warnings=[
             f"{corpus}: {text}"
             for corpus in corpora
@@ -228,7 +242,8 @@ def _datasets(entry: Entry, made: dict[str, dict[str, Manifest]], store: Store) 
     found = []
     for output_name in made["clean"][entry.name].counts:
         output = entry.outputs[output_name]
-        stage = "decontaminate" if output.role == "train" and output.format != "eval" else "clean"
+        trained = output.role == "train" and output.format != "eval"
+        stage = "decontaminate" if trained else "clean"
         files = [f for f in made[stage][entry.name].files if f["output"] == output_name and f["kind"] == "records"]
         found.append(
             Dataset(
@@ -240,6 +255,7 @@ def _datasets(entry: Entry, made: dict[str, dict[str, Manifest]], store: Store) 
                 language=output.language,
                 extra=output.extra,
                 parts=[store.folder(stage, entry.name) / f["path"] for f in files],
+                asked=tuple(compared_fields(output)[0]) if trained else (),
             )
         )
     return found
@@ -267,14 +283,6 @@ def _chain(dataset: Dataset, datasets: list[Dataset], made: dict[str, dict[str, 
         "kept": kept,
         "dropped": dict(sorted((+dropped).items())),
     }
-
-
-def _bar(entry: Entry, chosen: Mix) -> str:
-    """Why the corpus may not go into a release of this licence; empty where it may."""
-    uses = USES[chosen.licence]
-    use = entry.license["use"]
-    told = "nobody clearly allows it" if use == "unclear" else f"it is for {use} use"
-    return f"licence {entry.license['id']}: {told}" if uses and use not in uses else ""
 
 
 def load_corpus(

@@ -45,8 +45,8 @@ COLUMNS = {
 class Dataset:
     """One output of one corpus, or what of it is held out, as it goes into a release.
 
-    parts: Parquet files of records, in order. chosen: for each part which of its records go in; all by default. split:
-    what they are held out for.
+    parts: Parquet files of records, in order. asked: the fields that say what a training record is asked. chosen: for
+    each part which of its records go in; all by default. split: what they are held out for.
     """
 
     corpus: str
@@ -57,6 +57,7 @@ class Dataset:
     language: str
     extra: tuple[str, ...]
     parts: list[Path]
+    asked: tuple[str, ...] = ()
     chosen: tuple[np.ndarray, ...] | None = None
     split: str = ""
 

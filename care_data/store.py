@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from care_data.errors import CareError, Exit
@@ -204,6 +205,14 @@ class Store:
             if not path.is_file() or path.stat().st_size != entry["bytes"]:
                 return None
         return manifest
+
+    @contextmanager
+    def scratch(self, stage: str) -> Iterator[Path]:
+        """A folder for what is needed while a stage works; gone when it ends, or with the next command."""
+        folder = self.root / STAGES[stage]
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=folder, prefix=".scratch.tmp-") as scratch:
+            yield Path(scratch)
 
     @contextmanager
     def lock(self, wait: Callable[[str], None] | None = None) -> Iterator[None]:

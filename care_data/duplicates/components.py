@@ -1,6 +1,7 @@
 """Records that hang together: alike ones, those alike to them, and so on; what must not be parted by a split."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +12,19 @@ from care_data.duplicates.inputs import Input, Rules
 from care_data.duplicates.search import find_alike, silent
 from care_data.kernels import kernel
 
+CROWD = 256
+"""Records that share a band, above which they are taken to hang together; the fewer, the more of them are."""
+
 
 def find_components(
     inputs: Sequence[Input], groups: int, rules: Rules, scratch: Path, workers: int | None = None
 ) -> NDArray[np.int64]:
     """Per row of all inputs the first row of those it hangs together with, itself where it is alone.
 
-    Records of a crowded band, whose pairs are not all looked at, are taken to hang together.
+    Records of a crowded band, whose pairs are not looked at, are taken to hang together. So rules that ask for every
+    pair, for which all are crowded, are held to bands here as the others are.
     """
+    rules = replace(rules, exhaustive=False, crowd=max(rules.crowd, CROWD))
     bands = rules.plan()
     distinct = distinguish(inputs, groups, rules, bands, scratch, workers, silent)
     alike, candidates = find_alike(distinct, rules, bands, workers, silent)

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from care_data.duplicates.dialogues import Dialogues, hash_exchanges, replace_dialogues
 from care_data.duplicates.inputs import TURNS, Input, Rules
 from care_data.duplicates.keys import ArrayWriter, Keys, KeyWriter
-from care_data.duplicates.segments import Records
 from care_data.fingerprints.bands import Plan
 from care_data.fingerprints.normalisation import Texts, compose, folding, pack, take
 from care_data.fingerprints.shingles import fold, shingle
@@ -26,6 +25,8 @@ from care_data.threads import work_ahead
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from care_data.duplicates.index.segments import Records
 
 _BLOCK = 4096
 _SURE_BITS = 40
@@ -128,14 +129,14 @@ def distinguish(
     )
 
 
-def extend(distinct: Distinct, blocks: Iterable[Records], scratch: Path) -> Distinct:
+def extend(distinct: Distinct, blocks: "Iterable[Records]", scratch: Path) -> Distinct:
     """The same with records of an index as an input before the others; the numbers of its own classes stay."""
     table = Table()
     table.place(distinct.digests)
     writers = [KeyWriter(keys.path, keys) for keys in distinct.keys]
     sketches = ArrayWriter(scratch / "sketches", distinct.sketches.dtype, distinct.sketches.shape[1], distinct.sketches)
     classes, lengths = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
-    dialogues = distinct.dialogues
+    exchanges, counts = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
     for block in blocks:
         numbers, new = table.place(block.digests)
         classes.append(numbers)
@@ -143,17 +144,19 @@ def extend(distinct: Distinct, blocks: Iterable[Records], scratch: Path) -> Dist
         for writer, keys in zip(writers, block.keys, strict=True):
             writer.append(take(keys, new))
         sketches.append(block.signatures[new])
-        dialogues = replace_dialogues(dialogues, block.exchanges, block.counts, numbers, table.count)
-    rows = sum(map(len, classes))
+        exchanges.append(block.exchanges)
+        counts.append(block.counts)
+    known = np.concatenate(classes)
+    said, each = np.concatenate(exchanges), np.concatenate(counts)
     return Distinct(
-        classes=np.concatenate([*classes, distinct.classes]),
+        classes=np.concatenate([known, distinct.classes]),
         lengths=np.concatenate([*lengths, distinct.lengths]),
-        starts=[0, *(rows + start for start in distinct.starts)],
+        starts=[0, *(len(known) + start for start in distinct.starts)],
         keys=[writer.close() for writer in writers],
         digests=table.digests[: table.count],
         sketches=sketches.close(),
         signatures=distinct.signatures,
-        dialogues=dialogues,
+        dialogues=replace_dialogues(distinct.dialogues, said, each, known, table.count),
     )
 
 

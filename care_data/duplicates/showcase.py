@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from care_data.duplicates.inputs import Input
 from care_data.duplicates.search import EXACT, KEPT, REASONS, Verdicts
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _REACH = 200_000
 _MEMBERS = 3
@@ -30,10 +34,13 @@ class Cluster:
     members: list[Member]
 
 
-def show_clusters(inputs: Sequence[Input], verdicts: Verdicts, groups: int, count: int = 3) -> list[Cluster]:
+def show_clusters(
+    inputs: Sequence[Input], verdicts: Verdicts, groups: int, known: "pl.Series | None" = None, count: int = 3
+) -> list[Cluster]:
     """Clusters of more than exact copies, among the first rows: the largest, then those that hang together the least.
 
-    Their texts are read from the inputs again, no further than they reach. Ids are label#row.
+    Their texts are read from the inputs again, no further than they reach. Ids are label#row, but for the first rows,
+    an index's, of which `known` holds them.
     """
     rows = np.flatnonzero((verdicts.reasons[:_REACH] != KEPT) & (verdicts.keepers[:_REACH] < _REACH))
     keepers = verdicts.keepers[rows]
@@ -57,6 +64,8 @@ def show_clusters(inputs: Sequence[Input], verdicts: Verdicts, groups: int, coun
     def describe(row: int) -> Member:
         number = int(np.searchsorted(verdicts.starts, row, side="right")) - 1
         name = f"{inputs[number].label}#{row - verdicts.starts[number] + 1}"
+        if known is not None and row < len(known):
+            name = known[row]
         jaccard = float(verdicts.jaccards[row])
         return Member(name, REASONS[verdicts.reasons[row]], None if np.isnan(jaccard) else jaccard, texts[row])
 

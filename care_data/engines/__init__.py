@@ -1,17 +1,19 @@
-"""Run a function over tasks, on as many cores as there are; results come in the order of the tasks."""
+"""Run a function over tasks, on all cores of this machine or of many; results come in the order of the tasks."""
 
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from care_data.engines.local import run_local
+from care_data.engines.ray import run_ray
+from care_data.errors import CareError, Exit
 
 Task = Callable[[Any], Any]
 
 SMALL = 16 << 20
 """Bytes of input below which work stays in one process: to start another takes a second."""
 
-ENGINES = {"local": run_local}
+ENGINES = ("local", "ray")
 
 
 def run_tasks(
@@ -20,6 +22,15 @@ def run_tasks(
     workers: int | None = None,
     on_done: Callable[[int], None] | None = None,
     engine: str = "local",
+    address: str | None = None,
 ) -> list[Any]:
-    """`function` of each task, in order. workers: all cores by default. on_done is told how many tasks are done."""
-    return ENGINES[engine](function, tasks, workers or os.cpu_count() or 1, on_done)
+    """`function` of each task, in order. workers: all cores by default. on_done is told how many tasks are done.
+
+    engine: one of ENGINES; address: of the cluster, where the engine is ray, by default one of this machine alone.
+    """
+    if engine == "ray":
+        return run_ray(function, tasks, workers, on_done, address)
+    if engine == "local":
+        return run_local(function, tasks, workers or os.cpu_count() or 1, on_done)
+    fix = f"Engines: {', '.join(ENGINES)}."
+    raise CareError(f"no engine is called {engine!r}", fix=fix, code=Exit.USAGE)

@@ -27,7 +27,7 @@ def tokenise(texts: Texts) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
 def runs(
     tokens: NDArray[np.uint64], starts: NDArray[np.int64], length: int
 ) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """The hashes of all runs of `length` tokens inside each text, and where each text's begin; short texts have none."""
+    """The hashes of all runs of `length` tokens inside each text, and where each text's begin; short ones have none."""
     counts = np.maximum(np.diff(starts) - length + 1, 0)
     ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
     hashes = np.empty(int(ends[-1]), np.uint64)

@@ -44,7 +44,8 @@ class Settings:
     hosts: who stands for upstream, by default what environment and config file say. accept_changed: a file that
     upstream changed since it was first fetched is taken as it is now. permitted: the user may crawl the sites that ask.
     changes: what cleaning does otherwise than registry and entries say.
-    dedupe: what holds instead of the registry's [dedupe] (duplicates.inputs.Rules). pii: mask, keep or drop private
+    dedupe: what holds instead of the registry's [dedupe] (duplicates.inputs.Rules). index: a folder of
+    indexes, one a format, whose records come first. pii: mask, keep or drop private
     values. against: files of test sets, beside the registry's. mix: what of the records goes into a release; by default
     all.
     """
@@ -61,6 +62,7 @@ class Settings:
     permitted: bool = False
     dedupe: dict[str, Any] = field(default_factory=dict)
     changes: "Changes | None" = None
+    index: Path | None = None
     pii: str = "mask"
     against: tuple[str, ...] = ()
     mix: "Mix | None" = None

@@ -9,20 +9,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from care_data import __version__, records, registry
 from care_data.entries import Entry, Output
 from care_data.parts import Part, PartWriter, open_part, read_frames
 from care_data.stages import Settings, StageResult, finish, inputs_of, leave, renamed, require_stage, sum_counts
-from care_data.store import STAGES, Manifest, code_digest, sha256_json, writing
+from care_data.store import Manifest, code_digest, sha256_json, writing
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from care_data.duplicates.index import Index
+    from care_data.duplicates.index.runs import Found
     from care_data.duplicates.inputs import Rules
-    from care_data.duplicates.search import Verdicts
 
 PROMPT = ["history", "instruction", "input"]
 COMPARED = {"pt": [["text"]], "sft": [PROMPT, ["output"]], "rw": [PROMPT, ["chosen"], ["rejected"]]}
@@ -43,9 +43,12 @@ def dedupe_corpora(entries: list[Entry], settings: Settings) -> dict[str, StageR
 
     The work of a corpus depends on all corpora of the run, so its key does too.
     """
+    from care_data.duplicates.index.runs import has_run, hold
+
     before = {entry.name: require_stage("clean", entry, settings) for entry in entries}
     rules = make_rules(settings.dedupe)
     parameters = {**asdict(rules), "against": {e.name: rank(e) for e in sorted(entries, key=lambda e: e.name)}}
+    parameters |= {"index": str(settings.index.resolve())} if settings.index else {}
     everything = sorted(
         ({"corpus": name, "key": manifest.key} for name, manifest in before.items()), key=lambda item: item["corpus"]
     )
@@ -53,21 +56,26 @@ def dedupe_corpora(entries: list[Entry], settings: Settings) -> dict[str, StageR
         e.name: sha256_json(["dedupe", e.name, everything, parameters, _compared(e), code_digest()]) for e in entries
     }
     done = {name: settings.store.done("dedupe", name, key) for name, key in keys.items()}
-    if all(done.values()):
+    found_sources = {name: _find_sources(name, entries, before, settings) for name in COMPARED}
+    by_format = {name: sources for name, sources in found_sources.items() if sources}
+    runs = {name: sha256_json(["run", name, everything, parameters]) for name in by_format}
+    if all(done.values()) and _is_indexed(runs, settings):
         return {
             name: leave(manifest, settings.store.folder("dedupe", name)) for name, manifest in done.items() if manifest
         }
     parts: dict[str, list[tuple[str, Part]]] = {entry.name: [] for entry in entries}
     overlaps: dict[str, dict[str, Counter[str]]] = {}
-    for record_format in COMPARED:
-        sources = _find_sources(record_format, entries, before, settings)
-        if not sources:
-            continue
-        verdicts = _search(record_format, sources, rules, settings)
-        for corpus, others in verdicts.overlaps.items():
-            overlaps.setdefault(corpus, {})[record_format] = Counter(others)
-        for source, part in _write_parts(sources, verdicts, keys, settings):
-            parts[source.entry.name].append((source.output.name, part))
+    for record_format, sources in by_format.items():
+        run = runs[record_format]
+        folder = settings.index / record_format if settings.index else None
+        with hold(folder, rules, COMPARED[record_format]) as index, settings.store.scratch("dedupe") as scratch:
+            found = _search(record_format, sources, rules, settings, scratch, index, run)
+            for corpus, others in found.verdicts.overlaps.items():
+                overlaps.setdefault(corpus, {})[record_format] = Counter(others)
+            for source, part in _write_parts(sources, found, keys, settings):
+                parts[source.entry.name].append((source.output.name, part))
+            if index is not None and not has_run(index, run):
+                found.keep(_read_ids(sources), settings.workers)
     results = {}
     for entry in entries:
         folder = settings.store.folder("dedupe", entry.name)
@@ -87,6 +95,17 @@ def dedupe_corpora(entries: list[Entry], settings: Settings) -> dict[str, StageR
         )
         results[entry.name] = finish(manifest, folder)
     return results
+
+
+def _is_indexed(runs: dict[str, str], settings: Settings) -> bool:
+    """Whether the indexes have what these runs, one a format, keep."""
+    from care_data.duplicates.index import INDEX, read_index
+    from care_data.duplicates.index.runs import has_run
+
+    if settings.index is None:
+        return True
+    folders = {name: settings.index / name for name in runs}
+    return all((path / INDEX).is_file() and has_run(read_index(path), runs[name]) for name, path in folders.items())
 
 
 def make_rules(asked: Mapping[str, Any]) -> "Rules":
@@ -119,22 +138,33 @@ def _find_sources(
     ]
 
 
-def _search(record_format: str, sources: list[_Source], rules: "Rules", settings: Settings) -> "Verdicts":
+def _search(
+    record_format: str,
+    sources: list[_Source],
+    rules: "Rules",
+    settings: Settings,
+    scratch: Path,
+    index: "Index | None",
+    run: str,
+) -> "Found":
+    from care_data.duplicates.index.runs import find
     from care_data.duplicates.inputs import Input
-    from care_data.duplicates.search import search
 
     inputs = [Input(partial(_read, source), label=source.entry.name, priority=rank(source.entry)) for source in sources]
-    folder = settings.store.root / STAGES["dedupe"]
-    folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder, prefix=".search.tmp-") as scratch:
-        return search(
-            inputs,
-            len(COMPARED[record_format]),
-            rules,
-            Path(scratch),
-            settings.workers,
-            lambda step, done, total: settings.progress("dedupe", f"{record_format}: {step}", done, total),
-        )
+    groups = len(COMPARED[record_format])
+    return find(
+        inputs, groups, rules, scratch, index, run, settings.workers,
+        lambda step, done, total: settings.progress("dedupe", f"{record_format}: {step}", done, total),
+    )  # fmt: skip
+
+
+def compared_fields(output: Output) -> list[list[str]]:
+    """The groups of fields each of which must be alike, what is asked first."""
+    groups = COMPARED[output.format]
+    if named := output.compare:
+        # A constant question says nothing: the named fields stand in for it, the last of them for the answer.
+        return [named[:-1] or named, named[-1:], *groups[2:]][: len(groups)]
+    return groups
 
 
 def _read(source: _Source) -> "Iterator[pl.DataFrame]":
@@ -142,10 +172,7 @@ def _read(source: _Source) -> "Iterator[pl.DataFrame]":
     from care_data.duplicates.fields import read_texts, read_turns
     from care_data.duplicates.inputs import TURNS
 
-    groups = COMPARED[source.output.format]
-    if named := source.output.compare:
-        # A constant question says nothing: the named fields stand in for it, the last of them for the answer.
-        groups = [named[:-1] or named, named[-1:], *groups[2:]][: len(groups)]
+    groups = compared_fields(source.output)
     wanted = list(dict.fromkeys(name for group in groups for name in group))
     for frame in read_frames(source.path, columns=wanted):
         texts = read_texts(frame, groups)
@@ -154,14 +181,15 @@ def _read(source: _Source) -> "Iterator[pl.DataFrame]":
 
 
 def _write_parts(
-    sources: list[_Source], verdicts: "Verdicts", keys: dict[str, str], settings: Settings
+    sources: list[_Source], found: "Found", keys: dict[str, str], settings: Settings
 ) -> "Iterator[tuple[_Source, Part]]":
     """Every source's records that stay; those that go are kept aside whole, with reason, keeper and Jaccard."""
     import polars as pl
 
     from care_data.duplicates.search import KEPT, REASONS
 
-    keepers = _read_keepers(sources, verdicts)
+    verdicts = found.verdicts
+    keepers = _read_keepers(sources, found)
     names = pl.Series(REASONS)
     for number, source in enumerate(sources):
         folder = settings.store.folder("dedupe", source.entry.name)
@@ -171,7 +199,8 @@ def _write_parts(
             yield source, done
             continue
         writer = PartWriter(path, records.arrow_schema(source.output.format, source.output.extra))
-        at, stop = verdicts.starts[number], verdicts.starts[number + 1]
+        at, stop = found.starts[number], found.starts[number + 1]
+        read = stop - at
         dropped: Counter[str] = Counter()
         with writing(path) as temporary:
             for frame in read_frames(source.path):
@@ -189,28 +218,34 @@ def _write_parts(
                 writer.set_aside(gone)
                 at += frame.height
             assert at == stop, "every record has a verdict"  # noqa: S101
-            writer.close(
-                {"read": stop - verdicts.starts[number], "kept": writer.rows, "dropped": dict(dropped)}, temporary
-            )
+            writer.close({"read": read, "kept": writer.rows, "dropped": dict(dropped)}, temporary)
         part = open_part(path)
         assert part is not None, "a part is there once it was written"  # noqa: S101
         yield source, part
     settings.progress("dedupe", "write", len(sources), len(sources))
 
 
-def _read_keepers(sources: list[_Source], verdicts: "Verdicts") -> "tuple[pl.Series, pl.Series]":
+def _read_keepers(sources: list[_Source], found: "Found") -> "tuple[pl.Series, pl.Series]":
     """The rows that others went for, and their ids."""
     import numpy as np
     import polars as pl
 
-    rows = np.unique(verdicts.keepers[verdicts.keepers >= 0])
-    ids = [pl.Series("id", [], pl.String)]
+    keepers = found.verdicts.keepers
+    rows = np.unique(keepers[keepers >= 0])
+    ids = [found.names["id"].gather(rows[rows < found.known])]
     for number, source in enumerate(sources):
-        start, stop = np.searchsorted(rows, verdicts.starts[number : number + 2])
+        start, stop = np.searchsorted(rows, found.starts[number : number + 2])
         if start < stop:
             own = pl.read_parquet(source.path, columns=["id"])["id"]
-            ids.append(own.gather(rows[start:stop] - verdicts.starts[number]))
+            ids.append(own.gather(rows[start:stop] - found.starts[number]))
     return pl.Series(rows), pl.concat(ids)
+
+
+def _read_ids(sources: list[_Source]) -> "pl.Series":
+    """The ids of all records, in order."""
+    import polars as pl
+
+    return pl.concat([pl.read_parquet(source.path, columns=["id"])["id"] for source in sources])
 
 
 def _sum_overlaps(by_format: dict[str, Counter[str]]) -> dict[str, int]:

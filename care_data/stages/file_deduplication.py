@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,8 +23,11 @@ from care_data import __version__
 from care_data.datafiles import DataFile, find_files
 from care_data.datafiles.texts import JOINT
 from care_data.duplicates.fields import suit_groups
+from care_data.duplicates.index import find_indexes
+from care_data.duplicates.index.additions import query_index
+from care_data.duplicates.index.runs import Found, find, has_run, hold
 from care_data.duplicates.inputs import TURNS, Input, Rules
-from care_data.duplicates.search import KEPT, REASONS, Verdicts, search
+from care_data.duplicates.search import KEPT, REASONS
 from care_data.duplicates.showcase import Cluster, show_clusters
 from care_data.errors import CareError, Exit
 from care_data.store import (
@@ -62,13 +66,15 @@ def dedupe_files(
     workers: int | None,
     advance: Advance,
     id_field: str | None = None,
+    index_folder: Path | None = None,
 ) -> FilesResult:
     """Write the rows of the files without duplicates into the folder `out`, replacing what an earlier run made there.
 
     groups: fields joined to one text, a list for each text that has to be alike; by default as the first file's fields
     tell. Rows of a path named earlier stay, then longer ones, then earlier ones. What `out` holds already, made of the
     same files by the same rules, is left. id_field: what names a row in the tables of `out`; by default its file and
-    number. CareError (2) for an `out` that holds anything else.
+    number. index_folder: an index whose records come before the files and to which those that stay are added. CareError
+    (2) for an `out` that holds anything else.
     """
     rules.plan()  # rules that cannot be are told before the files are read
     files = find_files(paths)
@@ -77,9 +83,13 @@ def dedupe_files(
     _clear_up(out)
     _refuse_foreign(out, files)
     parameters = {**asdict(rules), "fields": groups, "id": id_field, "priorities": _rank(files, paths)}
-    with ThreadPoolExecutor(1) as hasher:
+    parameters |= {"index": str(index_folder.resolve())} if index_folder else {}
+    with ThreadPoolExecutor(1) as hasher, hold(index_folder, rules, groups) as index:
         hashing = hasher.submit(_describe, files)
-        if read_manifest(out) and (done := _done(out, _key(hashing.result(), parameters))):
+        # Which run this is an index has to know before the search; the code may change between one and its like.
+        run = "" if index is None else sha256_json(["run", hashing.result(), parameters])
+        done = _done(out, _key(hashing.result(), parameters)) if read_manifest(out) else None
+        if done and has_run(index, run):
             return FilesResult(done, False, [], files)
         inputs = [
             Input(partial(_read, file, groups), label=file.name, priority=priority)
@@ -88,12 +98,16 @@ def dedupe_files(
         with _whole_folder(out) as folder:
             scratch = folder / ".scratch"
             scratch.mkdir()
-            verdicts = search(inputs, len(groups), rules, scratch, workers, advance)
+            found = find(inputs, len(groups), rules, scratch, index, run, workers, advance)
+            clusters = show_clusters(found.inputs(inputs), found.verdicts, len(groups), found.names["id"])
             shutil.rmtree(scratch)
-            clusters = show_clusters(inputs, verdicts, len(groups))
-            _write(folder, files, verdicts, id_field, advance)
-            manifest = _manifest(folder, files, verdicts, parameters, hashing)
+            _write(folder, files, found, id_field, advance)
+            manifest = _manifest(folder, files, found, parameters, hashing)
             manifest.write(folder)
+        if index is not None:
+            advance("index", 0, 1)
+            rows = np.arange(found.starts[0], found.starts[-1])
+            found.keep(_name_rows(files, rows, found, id_field)["id"], workers)
     return FilesResult(manifest, True, clusters, files)
 
 
@@ -226,16 +240,17 @@ def _is_alive(process: str) -> bool:
     return True
 
 
-def _write(folder: Path, files: list[DataFile], verdicts: Verdicts, id_field: str | None, advance: Advance) -> None:
+def _write(folder: Path, files: list[DataFile], found: Found, id_field: str | None, advance: Advance) -> None:
     """The files without the rows that go, and the tables of rows and clusters."""
+    verdicts = found.verdicts
     for number, file in enumerate(files):
         advance("write", number, len(files))
-        start, stop = verdicts.starts[number : number + 2]
+        start, stop = found.starts[number : number + 2]
         file.copy(verdicts.reasons[start:stop] == KEPT, folder / KEPT_FOLDER / file.name)
     rows = np.flatnonzero(verdicts.reasons != KEPT)
     keepers = verdicts.keepers[rows]
     told = np.unique(np.concatenate([rows, keepers]))
-    names = _name_rows(files, told, verdicts.starts, id_field)
+    names = _name_rows(files, told, found, id_field)
     places = names[np.searchsorted(told, rows)].select("id", "file", "row")
     homes = names[np.searchsorted(told, keepers)].select(keeper="id", keeper_file="file", keeper_row="row")
     reasons = pl.Series("reason", REASONS).gather(verdicts.reasons[rows])
@@ -247,10 +262,11 @@ def _write(folder: Path, files: list[DataFile], verdicts: Verdicts, id_field: st
     advance("write", len(files), len(files))
 
 
-def _name_rows(
-    files: list[DataFile], rows: "NDArray[np.int64]", starts: list[int], id_field: str | None
-) -> pl.DataFrame:
-    """id, file and row (from 1) of some rows of the whole, ascending."""
+def _name_rows(files: list[DataFile], rows: "NDArray[np.int64]", found: Found, id_field: str | None) -> pl.DataFrame:
+    """id, file and row (from 1) of some rows of the whole, ascending; of the index's the label, and no row."""
+    known, rows = rows[rows < found.known], rows[rows >= found.known]
+    held = found.names[known].select("id", file="label", row=pl.lit(None, pl.Int64))
+    starts = found.starts
     owners = np.searchsorted(starts, rows, side="right") - 1
     names = pl.DataFrame(
         {
@@ -259,7 +275,8 @@ def _name_rows(
         }
     )
     if id_field is None:
-        return names.with_columns(id=pl.col("file") + "#" + pl.col("row").cast(pl.String))
+        named = names.select(pl.format("{}#{}", "file", "row").alias("id"), "file", "row")
+        return pl.concat([held, named])
     ids = [pl.Series("id", [], pl.String)]
     for number, file in enumerate(files):
         at = starts[number]
@@ -267,7 +284,7 @@ def _name_rows(
             start, stop = np.searchsorted(rows, [at, at + frame.height])
             ids.append(frame[id_field].gather(rows[start:stop] - at))
             at += frame.height
-    return names.with_columns(id=pl.concat(ids))
+    return pl.concat([held, names.select(pl.concat(ids).alias("id"), "file", "row")])
 
 
 def _cluster(removed: pl.DataFrame, keepers: "NDArray[np.int64]") -> pl.DataFrame:
@@ -282,16 +299,18 @@ def _cluster(removed: pl.DataFrame, keepers: "NDArray[np.int64]") -> pl.DataFram
 
 
 def _manifest(
-    folder: Path, files: list[DataFile], verdicts: Verdicts, parameters: dict[str, Any], hashing: "Future[Any]"
+    folder: Path, files: list[DataFile], found: Found, parameters: dict[str, Any], hashing: "Future[Any]"
 ) -> Manifest:
     described = hashing.result()
     counts = {}
     for number, file in enumerate(files):
-        reasons = verdicts.reasons[slice(*verdicts.starts[number : number + 2])]
+        reasons = found.verdicts.reasons[slice(*found.starts[number : number + 2])]
         told = dict(zip(REASONS, np.bincount(reasons, minlength=len(REASONS)).tolist(), strict=True))
         kept = told.pop(REASONS[KEPT])
         dropped = {reason: count for reason, count in told.items() if count}
         counts[file.name] = {"read": len(reasons), "kept": kept, "dropped": dropped}
+    names = {file.name for file in files}
+    overlaps = {name: line for name, line in found.verdicts.overlaps.items() if name in names}
     made = sorted(path for path in folder.rglob("*") if path.is_file())
     return Manifest(
         stage="dedupe",
@@ -299,7 +318,7 @@ def _manifest(
         version=__version__,
         code=code_digest(),
         inputs=described,
-        parameters={**parameters, "found": verdicts.report, "overlaps": verdicts.overlaps},
+        parameters={**parameters, "found": found.verdicts.report, "overlaps": overlaps},
         counts=counts,
         files=[
             {"path": path.relative_to(folder).as_posix(), "bytes": path.stat().st_size, "sha256": sha256_file(path)}
@@ -307,6 +326,34 @@ def _manifest(
         ],
         verified=False,
     )
+
+
+def query_file(folder: Path, path: Path, on: str, threshold: float | None, workers: int | None) -> pl.DataFrame:
+    """row (from 1), id, label, jaccard: the index's records that each row of a file is alike.
+
+    on: the file's fields, in as many groups as the index has; by default those the index was made on.
+    """
+    indexes = find_indexes(folder)
+    if len(indexes) > 1:
+        names = ", ".join(index.folder.name for index in indexes)
+        raise CareError("several indexes are here", where=str(folder), fix=f"Name one of: {names}.", code=Exit.USAGE)
+    index, file = indexes[0], find_files([path])[0]
+    groups = parse_groups(on) if on else [list(group) for group in index.settings["fields"]]
+    if len(groups) != len(index.settings["fields"]):
+        fix = f"The index was made on {len(index.settings['fields'])} groups of fields; name as many."
+        raise CareError(f"--on {on} names {len(groups)} groups", fix=fix, code=Exit.USAGE)
+    there = file.fields()
+    groups = groups if on else [[name for name in group if name in there] or group for group in groups]
+    settings = index.settings
+    rules = Rules(
+        threshold=threshold or index.made_with["threshold"],
+        miss=index.made_with["miss"],
+        num_perm=settings["num_perm"],
+        scheme=settings["scheme"],
+    )
+    with TemporaryDirectory(prefix="care-") as scratch:
+        found = query_index(index, Input(partial(_read, file, groups)), rules, Path(scratch), workers)
+    return found.with_columns(pl.col("row") + 1)
 
 
 def parse_groups(on: str) -> list[list[str]]:

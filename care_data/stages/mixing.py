@@ -1,9 +1,11 @@
 """What of the records goes into a release, and into which split: licences, shares, samples, weights, held-out records.
 
 Every choice is by lot, and the lot of a record is drawn by its id: the same on every day and machine, and of two
-samples the smaller is in the larger.
+samples the smaller is in the larger. Formats are trained apart, so samples and shares hold for each by itself. What is
+held out is thinned as the training records of its corpus are, so that a split keeps its share of any sample.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from care_data.entries import Entry
 from care_data.errors import CareError, Exit
 from care_data.release import Dataset
 from care_data.store import STAGES, Store
@@ -28,8 +31,8 @@ USES = {"commercial": ("commercial",), "research": ("commercial", "research"), "
 """What --licence asks for: the uses of a licence that allow it; all of them where none is named."""
 
 SPLITS = ("validation", "test")
-LARGE = 0.01
-"""The share of records from which those that hang together stay in training: no fair test is made of one cluster."""
+LARGE = 0.5
+"""The share of the smallest split above which records that hang together stay in training: no fair test is of one."""
 
 _SCALE = float(1 << 64)
 
@@ -39,7 +42,8 @@ class Mix:
     """What a release is to hold, of each format.
 
     licence: a key of USES. shares: corpus, or * for every other one, to the highest share of the training records it
-    may have. weights: corpus to how much more or less of it is taken, 1 where nothing is said. sample: so many training
+    may have. weights: corpus, or * for every other one, to how much more or less of it is taken, 1 where nothing is
+    said; no record is taken twice, so where one is above 1 less is taken of the others. sample: so many training
     records, or below 1 that share of them. splits: validation and test to the share of records held out.
     """
 
@@ -53,25 +57,49 @@ class Mix:
     def check(self, corpora: Sequence[str]) -> None:
         """CareError (2) for what cannot be meant."""
         if self.licence not in USES:
-            raise _refuse(f"--licence {self.licence}", f"Write one of: {', '.join(USES)}.")
+            raise _refuse(f"--licence {self.licence} is not known", f"Write one of: {', '.join(USES)}.")
         for word, named in (("--max-share", self.shares), ("--weight", self.weights)):
             for corpus in named:
                 if corpus != "*" and corpus not in corpora:
                     raise _refuse(f"{word} {corpus}: no such corpus here", f"They are: {', '.join(corpora)}.")
-        if not all(0 < share <= 1 for share in self.shares.values()):
-            raise _refuse("a share is not above 0 and at most 1", "Write --max-share CORPUS=0.3.")
-        if not all(weight >= 0 for weight in self.weights.values()) or set(self.weights) == {"*"}:
-            raise _refuse("a weight is below 0, or of all", "Write --weight CORPUS=2.")
-        if self.sample is not None and self.sample <= 0:
-            raise _refuse("nothing would be sampled", "Write --sample 10000 or --sample 0.1.")
-        if set(self.splits) - set(SPLITS) or not all(0 < share < 1 for share in self.splits.values()):
-            raise _refuse("no such split", "Write --split validation=0.02 or --split test=0.02.")
+        for corpus, share in self.shares.items():
+            if not 0 < share <= 1:
+                raise _refuse(f"--max-share {corpus}={share:g} is not above 0 and at most 1", "Write CORPUS=0.3.")
+        for corpus, weight in self.weights.items():
+            if not 0 <= weight < math.inf:
+                raise _refuse(f"--weight {corpus}={weight:g} is no weight", "Write CORPUS=0.5, or 0 for none of it.")
+        if self.sample is not None and not 0 < self.sample < math.inf:
+            raise _refuse(f"--sample {self.sample:g} is no number of records", "Write 10000, or 0.1 for a tenth.")
+        for split, share in self.splits.items():
+            if split not in SPLITS:
+                raise _refuse(f"--split {split}: no such split", f"Write one of: {', '.join(SPLITS)}.")
+            if not 0 < share < 1:
+                raise _refuse(f"--split {split}={share:g} is not between 0 and 1", f"Write {split}=0.02.")
         if sum(self.splits.values()) >= 1:
             raise _refuse("nothing would be left to train on", "Hold out less.")
 
 
 def _refuse(what: str, fix: str) -> CareError:
     return CareError(what, fix=fix, code=Exit.USAGE)
+
+
+def bar(entries: Sequence[Entry], licence: str) -> dict[str, str]:
+    """The corpora that may not go into a release of this licence, each with the reason; CareError (7) for all of them.
+
+    A corpus is barred before anything is compared with it, else its records would stay for those of others and not go
+    in themselves.
+    """
+    barred = {}
+    for entry in entries:
+        if USES[licence] and entry.license["use"] not in USES[licence]:
+            use = entry.license["use"]
+            told = "what it may be used for is not clear" if use == "unclear" else f"it is for {use} use"
+            barred[entry.name] = f"licence {entry.license['id']}: {told}"
+    if barred and len(barred) == len(entries):
+        fix = "See care-data show CORPUS for what each allows."
+        told = tuple(f"{name}: {why}" for name, why in barred.items())
+        raise CareError(f"no corpus may be used as --licence {licence} asks", fix=fix, code=Exit.POLICY, details=told)
+    return barred
 
 
 def parse_numbers(texts: Sequence[str], word: str) -> dict[str, float]:
@@ -89,30 +117,44 @@ def parse_numbers(texts: Sequence[str], word: str) -> dict[str, float]:
 def mix(datasets: list[Dataset], mix: Mix, rules: "Rules", store: Store, workers: int | None) -> list[Dataset]:
     """The datasets with what is chosen of each, and those held out as datasets of their own.
 
-    Benchmarks stay as they are. Nothing asked for leaves all as it is.
+    Benchmarks stay as they are. Nothing asked for leaves all as it is. CareError where shares cannot be kept, and where
+    nothing could be held out for a split.
     """
-    train = [dataset for dataset in datasets if dataset.role == "train"]
+    train = [each for each in datasets if each.role == "train" and each.format != "eval"]
+    train.sort(key=lambda each: (each.corpus, each.output))  # the order of corpora on the command line means nothing
     if mix == Mix(licence=mix.licence):
         return datasets
     ids = {dataset.name: _read_ids(dataset) for dataset in train}
     held = _hold_out(train, ids, mix, rules, store, workers)
-    made = [dataset for dataset in datasets if dataset.role != "train"]
+    made = [each for each in datasets if each.role != "train" or each.format == "eval"]
     by_format: dict[str, list[Dataset]] = defaultdict(list)
     for dataset in train:
         by_format[dataset.format].append(dataset)
-    for group in by_format.values():
+    for name, group in by_format.items():
         lots = {dataset.name: _draw(ids[dataset.name], mix.seed) for dataset in group}
         left = {dataset.name: held[dataset.name] == 0 for dataset in group}
-        cuts = _cut_off(group, lots, left, mix)
+        try:
+            cuts = _cut_off(group, lots, left, mix)
+        except CareError as error:
+            raise error.within(f"{name} records") from None
         for dataset in group:
-            chosen = left[dataset.name] & (lots[dataset.name] < cuts[dataset.corpus])
-            made.append(replace(dataset, chosen=_by_part(dataset, chosen)))
+            drawn = lots[dataset.name] < cuts[dataset.corpus]
+            made.append(replace(dataset, chosen=_by_part(dataset, drawn & left[dataset.name])))
             for number, split in enumerate(SPLITS, start=1):
-                if split in mix.splits:
-                    own = held[dataset.name] == number
-                    if own.any():
-                        made.append(replace(dataset, split=split, chosen=_by_part(dataset, own)))
+                own = drawn & (held[dataset.name] == number)
+                if own.any():
+                    made.append(replace(dataset, split=split, chosen=_by_part(dataset, own)))
+    _require_splits(made, mix)
     return made
+
+
+def _require_splits(made: list[Dataset], mix: Mix) -> None:
+    """CareError where a split that was asked for has no record."""
+    trained = sum(dataset.rows for dataset in made if dataset.role == "train" and not dataset.split)
+    for split in mix.splits:
+        if trained and not any(dataset.split == split for dataset in made):
+            fix = "Hold out more, or take more corpora."
+            raise CareError(f"nothing is held out for {split}: too few of {trained:,} records hang apart", fix=fix)
 
 
 def _read_ids(dataset: Dataset) -> "pl.Series":
@@ -149,41 +191,48 @@ def _cut_off(
         own[dataset.corpus].append(lots[dataset.name][left[dataset.name]])
     drawn = {corpus: np.sort(np.concatenate(each)) for corpus, each in own.items()}
     quotas = share_out({corpus: len(each) for corpus, each in drawn.items()}, mix)
-    return {
-        corpus: 1.0 if quotas[corpus] >= len(each) else float(each[quotas[corpus]]) for corpus, each in drawn.items()
-    }
+    return {corpus: _cut_at(each, quotas[corpus]) for corpus, each in drawn.items()}
+
+
+def _cut_at(drawn: NDArray[np.float64], quota: int) -> float:
+    """The lot below which so many of these are."""
+    if quota >= len(drawn):
+        return 1.0
+    return float(drawn[quota]) if quota else 0.0
 
 
 def share_out(rows: dict[str, int], mix: Mix) -> dict[str, int]:
     """How many records of each corpus are taken, of those it has."""
     weights = {corpus: mix.weights.get(corpus, mix.weights.get("*", 1.0)) for corpus in rows}
-    most = max(weights.values(), default=1.0) or 1.0
-    taken = {corpus: count * weights[corpus] / most for corpus, count in rows.items()}
+    most = max(1.0, *weights.values())
+    pulls = {corpus: count * weights[corpus] / most for corpus, count in rows.items()}
+    limits = {corpus: mix.shares.get(corpus, mix.shares.get("*", 1.0)) for corpus in rows}
+    taken = _cap(pulls, limits)
     if mix.sample is not None:
         wanted = mix.sample if mix.sample >= 1 else mix.sample * sum(taken.values())
-        taken = _fill({corpus: count * weights[corpus] for corpus, count in rows.items()}, rows, wanted)
-    return {corpus: round(count) for corpus, count in _cap(taken, mix.shares).items()}
+        tops = {corpus: min(count, limits[corpus] * wanted) for corpus, count in rows.items()}
+        taken = _cap(_fill(pulls, tops, wanted), limits)
+    return {corpus: round(count) for corpus, count in taken.items()}
 
 
-def _fill(pulls: dict[str, float], rows: dict[str, int], wanted: float) -> dict[str, float]:
-    """`wanted` records shared out by pull, none giving more than it has; what one cannot give the others do."""
+def _fill(pulls: dict[str, float], tops: dict[str, float], wanted: float) -> dict[str, float]:
+    """`wanted` records shared out by pull, none giving more than its top; what one cannot give the others do."""
     taken: dict[str, float] = {}
     open_ = {corpus: pull for corpus, pull in pulls.items() if pull > 0}
     while open_:
         each = (wanted - sum(taken.values())) / sum(open_.values())
-        full = [corpus for corpus, pull in open_.items() if pull * each >= rows[corpus]]
+        full = [corpus for corpus, pull in open_.items() if pull * each >= tops[corpus]]
         if not full:
             taken |= {corpus: pull * each for corpus, pull in open_.items()}
             break
         for corpus in full:
-            taken[corpus] = rows[corpus]
+            taken[corpus] = tops[corpus]
             del open_[corpus]
     return {corpus: taken.get(corpus, 0.0) for corpus in pulls}
 
 
-def _cap(taken: dict[str, float], shares: dict[str, float]) -> dict[str, float]:
+def _cap(taken: dict[str, float], limits: dict[str, float]) -> dict[str, float]:
     """None above its share of what is then left in all."""
-    limits = {corpus: shares.get(corpus, shares.get("*", 1.0)) for corpus in taken}
     capped: set[str] = set()
     while True:
         free = sum(count for corpus, count in taken.items() if corpus not in capped)
@@ -196,7 +245,8 @@ def _cap(taken: dict[str, float], shares: dict[str, float]) -> dict[str, float]:
         capped |= over
     if sum(taken.values()) and not sum(now.values()):
         named = ", ".join(f"{corpus}={limits[corpus]:g}" for corpus in sorted(capped))
-        raise _refuse(f"shares of {named} leave no release", "Name more corpora, or allow them more.")
+        fix = "Name more corpora that have such records, or allow these more."
+        raise _refuse(f"no mix keeps to the shares {named}, there being no others", fix)
     return now
 
 
@@ -208,7 +258,8 @@ def _hold_out(
 ) -> dict[str, NDArray[np.int64]]:
     """Per dataset and record the number of the split it is held out for, 0 for training.
 
-    What hangs together by its question (or, of passages, its text) goes together, by the lot of its first record.
+    What hangs together by what it is asked (or, of passages, its text) goes together, by the lot of its first record,
+    whichever way its datasets are ordered.
     """
     held = {dataset.name: np.zeros(len(ids[dataset.name]), np.int64) for dataset in train}
     if not mix.splits:
@@ -220,7 +271,7 @@ def _hold_out(
         roots = _find_roots(group, rules, store, workers)
         lots = np.concatenate([_draw(ids[dataset.name], mix.seed + 1) for dataset in group])[roots]
         sizes = np.bincount(roots, minlength=len(roots))[roots]
-        lots[sizes > max(1, LARGE * len(roots))] = 1.0
+        lots[sizes > max(1, LARGE * min(mix.splits.values()) * len(roots))] = 1.0
         chosen, low = np.zeros(len(roots), np.int64), 0.0
         for number, split in enumerate(SPLITS, start=1):
             high = low + mix.splits.get(split, 0.0)
@@ -249,7 +300,7 @@ def _ask(dataset: Dataset) -> "Iterator[pl.DataFrame]":
     from care_data.duplicates.fields import read_texts
     from care_data.parts import read_frames
 
-    fields = ["text"] if dataset.format == "pt" else ["history", "instruction", "input"]
+    fields = list(dataset.asked)
     for path in dataset.parts:
         for frame in read_frames(path, columns=fields):
             yield frame.select(read_texts(frame, [fields])[0])

@@ -69,12 +69,12 @@ def test_what_is_too_long_is_searched_at_its_beginning_only() -> None:
 
 
 def test_self_similar_dialogues_end_quickly() -> None:
+    assert found([[7] * 2, [7]]) == {(0, 1)}  # compiled before the clock runs
     begun = time.monotonic()
-    same = [[7] * length for length in range(1, LONG + 1)]
-    assert len(found(same)) == LONG * (LONG - 1) // 2
+    assert len(found([[7] * length for length in range(1, 601)])) == 600 * 599 // 2
     ends = [[7] * 400 + [at] for at in range(100, 200)]
     assert len(found([[7] * 2, [7] * 399, *ends])) == 1 + 2 * 100
-    assert time.monotonic() - begun < 60
+    assert time.monotonic() - begun < 15
 
 
 def test_very_long_dialogues_end_quickly() -> None:

@@ -6,27 +6,21 @@ writer removes it. So an index killed at any moment is whole, with the run or wi
 Records are numbered through all segments; each run has a row of them, so that it leaves out its own when done again.
 """
 
-import hashlib
 import json
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from care_data.duplicates.distinct import sketch_type
+from care_data.duplicates.index.segments import RESTORE, Records, Segment, Shape, open_segment, write_segment
+from care_data.duplicates.index.settings import refuse_other_tables, refuse_others, settle_settings, shape_of
 from care_data.duplicates.inputs import Rules
-from care_data.duplicates.segments import RESTORE, Records, Segment, Shape, open_segment, write_segment
 from care_data.errors import CareError, Exit
-from care_data.fingerprints.bands import Plan
-from care_data.fingerprints.normalisation import Texts, folding
-from care_data.fingerprints.shingles import SHINGLE, fold, shingle
-from care_data.fingerprints.signatures import SEED, blank, sign
 from care_data.records import explain
 from care_data.store import Store, sha256_file, write_json
 from care_data.threads import work_ahead
@@ -35,15 +29,6 @@ FORMAT = 1
 INDEX = "index.json"
 _SEGMENT = re.compile(r"segment-\d{4,9}")
 _OWN = re.compile(rf"\.lock|segment-\d{{4,9}}|{INDEX}|\.{INDEX}\.tmp-.*")
-_PROBE = "体温38.5℃，Ａspirin 100 mg：每日1～2次。"
-_NAMES = {
-    "fields": "the fields",
-    "scheme": "the scheme",
-    "seed": "the seed",
-    "num_perm": "permutations:",
-    "bands": "bands:",
-    "rows": "values a band:",
-}
 
 
 @dataclass(frozen=True)
@@ -67,25 +52,16 @@ class Index:
 
     def shape(self) -> Shape:
         """What tells the files of its segments."""
-        return _shape(self.settings)
+        return shape_of(self.settings)
+
+    def refuse(self, rules: Rules) -> None:
+        """CareError (2) where these rules are not those of its records."""
+        wanted = settle_settings(rules, self.settings["fields"])
+        refuse_others(self.settings, self.made_with, wanted, self.folder)
 
     def find_run(self, key: str) -> dict[str, Any] | None:
         """The run of this key, if the index holds its records."""
         return next((run for run in self.runs if run["key"] == key), None)
-
-
-def settle_settings(rules: Rules, fields: Sequence[Sequence[str]]) -> dict[str, Any]:
-    """What an index depends on, for these rules and groups of fields. keys: tells the making of keys and signatures."""
-    bands = rules.plan()
-    return {
-        "num_perm": rules.num_perm,
-        "scheme": rules.scheme,
-        "seed": SEED,
-        "bands": bands.bands,
-        "rows": bands.rows,
-        "fields": [list(group) for group in fields],
-        "keys": _probe(rules.scheme),
-    }
 
 
 def read_index(folder: Path) -> Index:
@@ -97,12 +73,17 @@ def read_index(folder: Path) -> Index:
     segments: list[Segment] = []
     for entry in told["segments"]:
         first = sum(segment.records for segment in segments)
-        segments.append(open_segment(folder, entry, _shape(told["settings"]), first))
-    if told["settings"]["keys"] != _probe(told["settings"]["scheme"]):
-        fix = "Build the index again, or use the versions of care-data and Python that made it."
-        what = "the index was made with other tables of characters"
-        raise CareError(what, where=str(folder), fix=fix, code=Exit.USAGE)
+        segments.append(open_segment(folder, entry, shape_of(told["settings"]), first))
+    refuse_other_tables(told["settings"], folder)
     return Index(folder, told["settings"], told["made_with"], told["labels"], told["runs"], told["segments"], segments)
+
+
+def find_indexes(folder: Path) -> list[Index]:
+    """The index in the folder, or those in its folders, in the order of their names."""
+    if (folder / INDEX).is_file() or not folder.is_dir():
+        return [read_index(folder)]
+    found = sorted(path.parent for path in folder.glob(f"*/{INDEX}"))
+    return [read_index(path) for path in found] or [read_index(folder)]
 
 
 @contextmanager
@@ -117,7 +98,7 @@ def hold_index(
     with _lock(folder, wait):
         if (folder / INDEX).exists():
             index = read_index(folder)
-            refuse_others(index, rules, fields)
+            refuse_others(index.settings, index.made_with, settings, folder)
         else:
             index = Index(folder, settings, {"threshold": rules.threshold, "miss": rules.miss}, [], [], [], [])
         _sweep(index)
@@ -182,23 +163,6 @@ def describe_index(index: Index) -> dict[str, Any]:
     }
 
 
-@cache
-def _probe(scheme: str) -> str:
-    """A digest of the tables and of the key, shingles and signature of one text: other making, other digest."""
-    data = np.frombuffer(_PROBE.encode(), np.uint8)
-    keys, digests, _ = fold(Texts(data, np.array([0, len(data)], np.int64)))
-    signature = blank(1)
-    sign(*shingle(keys, 0, bits=32), signature, scheme=scheme)
-    parts = [folding(), keys.data, digests, shingle(keys, 1)[0], signature, np.array([SHINGLE])]
-    return hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in parts)).hexdigest()[:16]
-
-
-def _shape(settings: dict[str, Any]) -> Shape:
-    bands = Plan(settings["bands"], settings["rows"], 0, 0.0)
-    mask = np.uint32(np.iinfo(sketch_type(bands)).max)
-    return Shape(settings["num_perm"], bands, mask, len(settings["fields"]))
-
-
 def _read_json(path: Path) -> dict[str, Any]:
     """What index.json tells; CareError (4) where it tells something else."""
     try:
@@ -216,24 +180,6 @@ def _read_json(path: Path) -> dict[str, Any]:
         what = f"does not describe an index ({problem[:200]})"
         raise CareError(what, where=str(path), fix=RESTORE, code=Exit.INTEGRITY)
     return dict(told)
-
-
-def refuse_others(index: Index, rules: Rules, fields: Sequence[Sequence[str]] | None = None) -> None:
-    """CareError (2) for the first setting in which the index is another one than these rules and fields make."""
-    settings = settle_settings(rules, index.settings["fields"] if fields is None else fields)
-    for name, words in _NAMES.items():
-        if index.settings[name] != settings[name]:
-            made = index.made_with
-            fix = "Run with the same, or begin another index."
-            if name in ("bands", "rows"):
-                fix = f"It was made with threshold {made['threshold']} and miss {made['miss']}: run with these."
-            what = f"the index is of {words} {_show(index.settings[name])}, this run of {_show(settings[name])}"
-            raise CareError(what, where=str(index.folder), fix=fix, code=Exit.USAGE)
-
-
-def _show(value: Any) -> str:
-    """Groups of fields as one writes them."""
-    return " and ".join("+".join(group) for group in value) if isinstance(value, list) else str(value)
 
 
 @contextmanager

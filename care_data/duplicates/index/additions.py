@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from care_data.duplicates.distinct import Advance, Distinct, distinguish, extend
-from care_data.duplicates.index import Index, add_segment, refuse_others
+from care_data.duplicates.index import Index, add_segment
+from care_data.duplicates.index.lookup import find_meetings, find_neighbours
+from care_data.duplicates.index.segments import BLOCK, Records
 from care_data.duplicates.inputs import Input, Rules
-from care_data.duplicates.lookup import find_meetings, find_neighbours
 from care_data.duplicates.search import KEPT, Verdicts, settle, silent
-from care_data.duplicates.segments import BLOCK, Records
 from care_data.errors import CareError, Exit
 from care_data.fingerprints.normalisation import Texts, pack, unpack
 from care_data.fingerprints.verification import verify
@@ -59,7 +59,7 @@ def search_index(
     that a run of this key, or a later one, put into the index are left out, so a run that is done again gives the same.
     CareError (2) where the rules are not those of the index.
     """
-    refuse_others(index, rules)
+    index.refuse(rules)
     bands = rules.plan()
     groups = index.shape().groups
     distinct = distinguish(inputs, groups, rules, bands, scratch, workers, advance, full=True)
@@ -115,7 +115,7 @@ def query_index(
     """
     import polars as pl
 
-    refuse_others(index, rules)
+    index.refuse(rules)
     bands = rules.plan()
     distinct = distinguish([source], index.shape().groups, rules, bands, scratch, workers, advance, full=True)
     new, numbers = find_meetings(index.segments, distinct, bands, workers, advance)
@@ -156,8 +156,7 @@ class _Known:
     def blocks(self) -> Iterator[Records]:
         """The records, some at a time."""
         for segment, numbers in zip(self.index.segments, self.numbers, strict=False):
-            for start in range(0, len(numbers), BLOCK):
-                yield segment.take(numbers[start : start + BLOCK])
+            yield from segment.blocks(numbers)
 
     def read(self) -> "Iterator[pl.DataFrame]":
         """Their keys, as an input's texts: of the texts themselves an index keeps nothing."""

@@ -6,14 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from care_data.duplicates.distinct import Advance, Distinct
-from care_data.duplicates.openings import find_holders
-from care_data.duplicates.segments import RESTORE, Segment, sketch_keys
+from care_data.duplicates.index.openings import find_holders
+from care_data.duplicates.index.segments import RESTORE, Segment, sketch_keys
 from care_data.errors import CareError, Exit
 from care_data.fingerprints.bands import Plan
 from care_data.kernels import kernel
 from care_data.threads import work_ahead
 
 _CROWD = 64
+_RESIDENT = 1 << 20
+"""Records of a segment looked through, band after band, between which the memory of its pages is given back."""
 
 
 def find_neighbours(
@@ -85,7 +87,10 @@ def _through(
                 "names records that are not there",
                 where=str(segment.folder / "members"), fix=RESTORE, code=Exit.INTEGRITY,
             )  # fmt: skip
+        if segment.records * done % _RESIDENT < segment.records:
+            segment.release()
         tell(done + 1)
+    segment.release()
 
 
 def _meet(segment: Segment, distinct: Distinct, band: int) -> tuple[NDArray, ...]:

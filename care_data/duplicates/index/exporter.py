@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from care_data.duplicates.index import Index
-from care_data.duplicates.segments import BLOCK, RESTORE, Segment, sketch_keys
+from care_data.duplicates.index.segments import BLOCK, RESTORE, Segment, sketch_keys
 from care_data.errors import CareError, Exit
 from care_data.fingerprints.normalisation import compose, pack
 from care_data.fingerprints.shingles import fold, shingle
