@@ -43,7 +43,8 @@ def stage_line(name: str, result: "StageResult", settings: "Settings") -> str:
     told = [*result.notes, *(manifest.warnings if result.fresh and manifest.stage != "release" else [])]
     warnings = "".join(f"\n         warning: {text}" for text in told)
     if barred := [corpus for corpus, why in manifest.skipped.items() if why.startswith("licence ")]:
-        warnings += f"\n         left out, not being for {manifest.parameters['mix']['licence']} use: {', '.join(barred)}"
+        use = manifest.parameters["mix"]["licence"]
+        warnings += f"\n         left out, not being for {use} use: {', '.join(barred)}"
     if not result.fresh:
         return f"{manifest.stage:8} {name}: nothing to do{warnings}"
     if manifest.stage == "fetch":

@@ -104,14 +104,14 @@ class Detector:
         tokens, starts = tokenise(pack(texts))
         long = _shares(self._long.meet(tokens, starts, owners), "record").filter(pl.col("share") >= SHARE)
         whole = [_shares(each.meet(tokens, starts, owners), "record") for each in self._whole]
-        entire = pl.concat([pl.DataFrame(schema=_PAIRS), *(pairs.select(_PAIRS) for pairs in whole)])
+        entire = pl.concat([pl.DataFrame(schema=_PAIRS), *(pairs.select(*_PAIRS) for pairs in whole)])
         parts = _stretches(self._pieces.meet(tokens, starts, owners))
         due = pl.when(pl.col("size") < 2 * RUN).then(MOST).otherwise(SHARE)
         much = parts.filter((pl.col("size") >= RUN) & (pl.col("share") >= due))
         told = entire.filter(pl.col("item").is_in(self._told.implode()))
         found = [
             _told(self._find_equal(digests, owners), 0),
-            _told(self._with_options(pl.concat([entire, parts.select(_PAIRS)]), keys, owners), 1),
+            _told(self._with_options(pl.concat([entire, parts.select(*_PAIRS)]), keys, owners), 1),
             *(_told(pairs, 2) for pairs in (long, much, told)),
             _told(self._find_near(keys, owners), 3),
         ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from care_data import __version__, registry, release
 from care_data.entries import Entry
-from care_data.errors import CareError, Exit
+from care_data.errors import CareError
 from care_data.release import Dataset
 from care_data.stages import Settings, StageResult, manifest_key, require_stage
 from care_data.stages.cleaning import clean_corpus
@@ -207,7 +207,10 @@ def write_release(
         files=[],
         verified=all(made["fetch"][corpus].verified for corpus in corpora),
         missing=[f"{corpus}: {what}" for corpus in corpora for what in made["fetch"][corpus].missing],
-        skipped=(barred or {}) | {f"{c}_{output}": why for c in corpora for output, why in made["convert"][c].skipped.items()},
+        skipped={
+            **(barred or {}),
+            **{f"{c}_{output}": why for c in corpora for output, why in made["convert"][c].skipped.items()},
+        },
         warnings=[
             f"{corpus}: {text}"
             for corpus in corpora

@@ -35,7 +35,7 @@ class Shown(NamedTuple):
 
 
 def mask(texts: Sequence[str], names: bool = False) -> list[Shown]:
-    """The texts with personal data replaced by typed tags, whatever the records themselves keep; names: doctors' too."""
+    """The texts with personal data replaced by typed tags, whatever the records keep; names: doctors' too."""
     import polars as pl
 
     from care_data.cleaners import STEPS

@@ -7,11 +7,8 @@ held out is thinned as the training records of its corpus are, so that a split k
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,8 +16,10 @@ from numpy.typing import NDArray
 
 from care_data.entries import Entry
 from care_data.errors import CareError, Exit
+from care_data.fingerprints.lots import draw_shares
 from care_data.release import Dataset
-from care_data.store import STAGES, Store
+from care_data.stages.splits import SPLITS, hold_out
+from care_data.store import Store
 
 if TYPE_CHECKING:
     import polars as pl
@@ -29,12 +28,6 @@ if TYPE_CHECKING:
 
 USES = {"commercial": ("commercial",), "research": ("commercial", "research"), "any": ()}
 """What --licence asks for: the uses of a licence that allow it; all of them where none is named."""
-
-SPLITS = ("validation", "test")
-LARGE = 0.5
-"""The share of the smallest split above which records that hang together stay in training: no fair test is of one."""
-
-_SCALE = float(1 << 64)
 
 
 @dataclass(frozen=True)
@@ -125,13 +118,13 @@ def mix(datasets: list[Dataset], mix: Mix, rules: "Rules", store: Store, workers
     if mix == Mix(licence=mix.licence):
         return datasets
     ids = {dataset.name: _read_ids(dataset) for dataset in train}
-    held = _hold_out(train, ids, mix, rules, store, workers)
+    held = hold_out(train, ids, mix.splits, mix.seed, rules, store, workers)
     made = [each for each in datasets if each.role != "train" or each.format == "eval"]
     by_format: dict[str, list[Dataset]] = defaultdict(list)
     for dataset in train:
         by_format[dataset.format].append(dataset)
     for name, group in by_format.items():
-        lots = {dataset.name: _draw(ids[dataset.name], mix.seed) for dataset in group}
+        lots = {dataset.name: draw_shares(ids[dataset.name], mix.seed) for dataset in group}
         left = {dataset.name: held[dataset.name] == 0 for dataset in group}
         try:
             cuts = _cut_off(group, lots, left, mix)
@@ -162,14 +155,6 @@ def _read_ids(dataset: Dataset) -> "pl.Series":
 
     parts = [pl.read_parquet(path, columns=["id"])["id"] for path in dataset.parts]
     return pl.concat([pl.Series("id", [], pl.String), *parts])
-
-
-def _draw(ids: "pl.Series", seed: int) -> NDArray[np.float64]:
-    """A lot from 0 to below 1 for each id."""
-    from care_data.fingerprints.lots import draw
-    from care_data.fingerprints.normalisation import pack
-
-    return (draw(pack(ids), seed) >> np.uint64(11)).astype(np.float64) / (_SCALE / (1 << 11))
 
 
 def _by_part(dataset: Dataset, chosen: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], ...]:
@@ -248,59 +233,3 @@ def _cap(taken: dict[str, float], limits: dict[str, float]) -> dict[str, float]:
         fix = "Name more corpora that have such records, or allow these more."
         raise _refuse(f"no mix keeps to the shares {named}, there being no others", fix)
     return now
-
-
-# Splits
-
-
-def _hold_out(
-    train: list[Dataset], ids: "dict[str, pl.Series]", mix: Mix, rules: "Rules", store: Store, workers: int | None
-) -> dict[str, NDArray[np.int64]]:
-    """Per dataset and record the number of the split it is held out for, 0 for training.
-
-    What hangs together by what it is asked (or, of passages, its text) goes together, by the lot of its first record,
-    whichever way its datasets are ordered.
-    """
-    held = {dataset.name: np.zeros(len(ids[dataset.name]), np.int64) for dataset in train}
-    if not mix.splits:
-        return held
-    for formats in (("pt",), ("sft", "rw")):
-        group = [dataset for dataset in train if dataset.format in formats]
-        if not group:
-            continue
-        roots = _find_roots(group, rules, store, workers)
-        lots = np.concatenate([_draw(ids[dataset.name], mix.seed + 1) for dataset in group])[roots]
-        sizes = np.bincount(roots, minlength=len(roots))[roots]
-        lots[sizes > max(1, LARGE * min(mix.splits.values()) * len(roots))] = 1.0
-        chosen, low = np.zeros(len(roots), np.int64), 0.0
-        for number, split in enumerate(SPLITS, start=1):
-            high = low + mix.splits.get(split, 0.0)
-            chosen[(lots >= low) & (lots < high)] = number
-            low = high
-        at = 0
-        for dataset in group:
-            held[dataset.name] = chosen[at : at + len(ids[dataset.name])]
-            at += len(ids[dataset.name])
-    return held
-
-
-def _find_roots(group: list[Dataset], rules: "Rules", store: Store, workers: int | None) -> NDArray[np.int64]:
-    from care_data.duplicates.components import find_components
-    from care_data.duplicates.inputs import Input
-
-    inputs = [Input(partial(_ask, dataset)) for dataset in group]
-    folder = store.root / STAGES["release"]
-    folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder, prefix=".search.tmp-") as scratch:
-        return find_components(inputs, 1, rules, Path(scratch), workers)
-
-
-def _ask(dataset: Dataset) -> "Iterator[pl.DataFrame]":
-    """What a record is asked, or a passage's text."""
-    from care_data.duplicates.fields import read_texts
-    from care_data.parts import read_frames
-
-    fields = list(dataset.asked)
-    for path in dataset.parts:
-        for frame in read_frames(path, columns=fields):
-            yield frame.select(read_texts(frame, [fields])[0])

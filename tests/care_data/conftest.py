@@ -79,3 +79,48 @@ def upstream(shelf: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Upstream]:
         for name, value in it.environment.items():
             monkeypatch.setenv(name, value)
         yield it
+
+
+class Nodes:
+    """A Ray cluster of three nodes on this machine: ours, which runs no tasks, and two that run one each."""
+
+    def __init__(self) -> None:
+        from ray.cluster_utils import Cluster
+
+        # A node that does not answer is given up after 2 s; by default it takes 15.
+        often = {"initial_delay_ms": 0, "period_ms": 500, "failure_threshold": 4}
+        checks = {f"health_check_{name}": value for name, value in often.items()}
+        head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": 100 << 20, "_system_config": checks}
+        self.cluster = Cluster(initialize_head=True, head_node_args=head)
+        self.workers: list[Any] = []
+
+    @property
+    def address(self) -> str:
+        """Where it is joined."""
+        return str(self.cluster.address)
+
+    def mend(self) -> None:
+        """Have both working nodes again."""
+        while len(self.workers) < 2:
+            self.workers.append(self.cluster.add_node(num_cpus=1, object_store_memory=100 << 20))
+
+    def lose(self) -> None:
+        """Kill a working node, with all that runs and lies there."""
+        self.cluster.remove_node(self.workers.pop(0), allow_graceful=False)
+
+
+@pytest.fixture(scope="session")
+def started_nodes() -> Iterator[Nodes]:
+    """The cluster of the session, ended with it."""
+    ray = pytest.importorskip("ray")
+    nodes = Nodes()
+    yield nodes
+    ray.shutdown()
+    nodes.cluster.shutdown()
+
+
+@pytest.fixture
+def nodes(started_nodes: Nodes) -> Nodes:
+    """The cluster, whole."""
+    started_nodes.mend()
+    return started_nodes

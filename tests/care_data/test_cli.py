@@ -109,6 +109,8 @@ def test_list_names_every_corpus(care_data):
     assert [row["name"] for row in told] == registry.names()
     demo = next(row for row in told if row["name"] == "demo_preference")
     assert (demo["formats"], demo["language"], demo["license"], demo["group"]) == (["rw"], ["zh"], "Apache-2.0", "demo")
+    uses = {row["name"]: row["use"] for row in told}
+    assert (uses["demo_preference"], uses["cmedqa2"], uses["cmb"]) == ("commercial", "research", "unclear")
     table = care_data("list").out
     assert all(row["name"] in table for row in told)
 

@@ -134,7 +134,7 @@ def main() -> None:
         start()
         if run(data, str(mirror), corpora, point, rules)[0] != -signal.SIGKILL:
             wrong.append(f"step {point}: not killed")
-        scratch += any(data.glob("unique/.search.tmp-*"))
+        scratch += any(data.glob("unique/.scratch.tmp-*"))
         wrong += [f"step {point}: {lie}" for lie in find_lies(data)]
         if run(data, str(mirror), corpora, None, rules)[0] < 0:
             wrong.append(f"step {point}: the second run failed")

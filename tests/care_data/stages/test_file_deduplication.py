@@ -346,6 +346,20 @@ def test_a_bad_row_leaves_what_was_there(line, told, tmp_path):
     assert [each.name for each in tmp_path.iterdir() if each.name.startswith(".")] == []
 
 
+def test_what_a_killed_run_left_is_cleared_up_and_what_it_set_aside_comes_back(tmp_path, snapshot):
+    path, out = write(tmp_path / "rows.jsonl", rows_of(15, 30)), tmp_path / "out"
+    dedupe(path, out=out)
+    before = snapshot(out)
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    out.rename(tmp_path / f".out.tmp-old-{gone.pid}")
+    (tmp_path / f".out.tmp-{gone.pid}/kept").mkdir(parents=True)
+    (tmp_path / f".out.tmp-{os.getppid()}").mkdir()  # of a run that is still at work
+    assert not dedupe(path, out=out).fresh
+    assert snapshot(out) == before
+    assert [each.name for each in tmp_path.iterdir() if each.name.startswith(".")] == [f".out.tmp-{os.getppid()}"]
+
+
 @pytest.mark.parametrize("on", ["", "text,", "text+,note", "+"])
 def test_empty_fields_are_refused(on):
     with pytest.raises(CareError) as caught:
