@@ -13,7 +13,7 @@ from care_data.duplicates.search import find_alike, silent
 from care_data.kernels import kernel
 
 CROWD = 256
-"""Records that share a band, above which they are taken to hang together; the fewer, the more of them are."""
+"""So many records of one band are compared pair by pair; more of them are taken to hang together."""
 
 
 def find_components(

@@ -75,6 +75,22 @@ def replace_dialogues(
     return Dialogues(np.concatenate([dialogues.exchanges, exchanges])[places], starts)
 
 
+def mark_cuts(
+    digests: NDArray[np.uint64], exchanges: NDArray[np.uint64], counts: NDArray[np.int64]
+) -> NDArray[np.uint64]:
+    """The digests, those of dialogues also of how they are cut into exchanges.
+
+    Else the same words cut in two ways would be one class, and which of them it contains a matter of which came first.
+    Cut differently they are two classes, near duplicates of Jaccard 1.
+    """
+    starts = np.cumsum(counts) - counts
+    places = np.arange(len(exchanges)) - np.repeat(starts, counts)
+    cuts = np.add.reduceat(exchanges * (2 * places + 1).astype(np.uint64), starts) if len(starts) else exchanges
+    marked = digests.copy()
+    marked[:, 1] ^= np.where(counts > 1, cuts, 0).astype(np.uint64)
+    return marked
+
+
 def find_contained(dialogues: Dialogues) -> Containments:
     """All pairs of a dialogue and one that it contains."""
     if len(dialogues.exchanges) == len(dialogues.starts) - 1:  # nothing but single exchanges

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from care_data.duplicates.dialogues import Dialogues, hash_exchanges, replace_dialogues
+from care_data.duplicates.dialogues import Dialogues, hash_exchanges, mark_cuts, replace_dialogues
 from care_data.duplicates.inputs import TURNS, Input, Rules
 from care_data.duplicates.keys import ArrayWriter, Keys, KeyWriter
 from care_data.fingerprints.bands import Plan
@@ -68,7 +68,6 @@ class _Block:
     keys: list[Texts]
     digests: NDArray[np.uint64]
     lengths: NDArray[np.int64]
-    turns: "pl.Series | None"
     exchanges: tuple[NDArray[np.uint64], NDArray[np.int64]]
     classes: NDArray[np.int32]
     new: NDArray[np.int64]
@@ -207,21 +206,22 @@ def _fold_block(number: int, frame: "pl.DataFrame", groups: int) -> _Block:
         folded, digests, read = fold(pack(compose(frame[f"group{group}"])), digests)
         keys.append(folded)
         lengths += read
-    turns = frame[TURNS] if TURNS in frame.columns else None
+    exchanges = digests[:, 0].copy(), np.ones(frame.height, np.int64)
+    if TURNS in frame.columns:
+        exchanges = hash_exchanges(frame[TURNS], digests)
+        digests = mark_cuts(digests, *exchanges)
     nothing = np.zeros(0, np.int64)
-    none = (nothing.astype(np.uint64), nothing)
-    return _Block(number, keys, digests, lengths, turns, none, nothing.astype(np.int32), nothing, blank(0))
+    return _Block(number, keys, digests, lengths, exchanges, nothing.astype(np.int32), nothing, blank(0))
 
 
 def _sign_block(block: _Block, rules: Rules, signing: bool) -> _Block:
     """The block with keys, exchanges and signatures of its new rows only."""
     if len(block.new) < len(block.classes):
         block.keys = [take(keys, block.new) for keys in block.keys]
-    digests = block.digests[block.new]
-    if block.turns is None:
-        block.exchanges = digests[:, 0], np.ones(len(digests), np.int64)
-    else:
-        block.exchanges = hash_exchanges(block.turns.gather(block.new), digests)
+        values, counts = block.exchanges
+        is_new = np.zeros(len(counts), np.bool_)
+        is_new[block.new] = True
+        block.exchanges = values[np.repeat(is_new, counts)], counts[is_new]
     if signing:
         block.signatures = blank(len(block.new), rules.num_perm)
         for group, keys in enumerate(block.keys):

@@ -89,9 +89,9 @@ def holds(longer: Sequence[Exchange], shorter: Sequence[Exchange]) -> bool:
 
 def judge(rows: Sequence[Row], threshold: float = 0.8) -> dict[str, Fate]:
     """The removed ids, each with its fate: every record against every kept one."""
-    classes: dict[tuple[str, ...], list[Row]] = {}
+    classes: dict[tuple[object, ...], list[Row]] = {}
     for row in sorted(rows, key=lambda row: (not row.settled, -row.priority, -sum(map(_length, row.texts)), row.id)):
-        classes.setdefault(tuple(map(write_key, row.texts)), []).append(row)
+        classes.setdefault(class_of(row), []).append(row)
     best = [members[0] for members in classes.values()]
     said = [_key_exchanges(row) for row in best]
     is_spoken = any(len(exchanges) > 1 for exchanges in said)
@@ -125,6 +125,11 @@ def judge(rows: Sequence[Row], threshold: float = 0.8) -> dict[str, Fate]:
         gone = members if at in fates else members[1:]
         told |= {row.id: fates.get(at, (members[0].id, 1.0, "exact_duplicate")) for row in gone}
     return told
+
+
+def class_of(row: Row) -> tuple[object, ...]:
+    """What exact copies have in common: the keys of the texts, and of a dialogue how it is cut into exchanges."""
+    return tuple(map(write_key, row.texts)), _key_exchanges(row) if len(row.exchanges) > 1 else ()
 
 
 def _length(text: str) -> int:

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from references import Fate, Row, alter, holds, invent, jaccard, judge, write_key
+from references import Fate, Row, alter, class_of, holds, invent, jaccard, judge
 
 from care_data.duplicates.inputs import Input, Rules
 from care_data.duplicates.search import KEPT, REASONS, Verdicts, search
@@ -162,11 +162,7 @@ def test_the_usual_search_says_what_the_exhaustive_does_where_it_found_all_pairs
 ) -> None:
     rules = Rules(threshold=threshold)
     verdicts = find(parts, rules)
-    unique = list({row.texts: row for part in parts for row in part}.values())
-    keyed = {}
-    for row in unique:
-        keyed.setdefault(tuple(map(write_key, row.texts)), row)
-    classes = list(keyed.values())
+    classes = list({class_of(row): row for part in parts for row in part}.values())
     pairs = sum(jaccard(one.texts, two.texts) >= threshold for at, one in enumerate(classes) for two in classes[:at])
     assert verdicts.report["unique"] == len(classes)
     if verdicts.report["alike"] == pairs:
