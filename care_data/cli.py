@@ -36,7 +36,7 @@ app = typer.Typer(
 
 COMMON = ("corpora", "every", "to", "mirror", "as_json")
 FETCHING = ("dry_run", "hf_endpoint", "send_token", "accept_changed", "permitted", "bundle", "pin")
-READING = ("workers", "max_bad", "outputs")
+READING = ("workers", "max_bad", "outputs", "engine", "address")
 CLEANING = (*READING, "changes", "pii")
 DEDUPING = ("threshold", "miss", "exhaustive", "by_optimum", "scheme", "index")
 MIXING = ("against", "licence", "max_share", "weight", "sample", "split", "seed", "name")

@@ -102,13 +102,14 @@ class Options:
         list[str] | None, typer.Option(help="Highest share of a corpus: CORPUS=0.3, or *=0.3 for each.")
     ] = None
     weight: Annotated[
-        list[str] | None, typer.Option(help="How much more or less of a corpus is taken: CORPUS=0.5.")
+        list[str] | None,
+        typer.Option(help="How much of a corpus is taken: CORPUS=0.5, or CORPUS=2 for half of the others."),
     ] = None
     sample: Annotated[
         float | None, typer.Option(help="So many training records of each format, or below 1 that share of them.")
     ] = None
     split: Annotated[
-        list[str] | None, typer.Option(help="Hold records out, alike ones together: validation=0.02, test=0.02.")
+        list[str] | None, typer.Option(help="Hold out a share, questions alike together: validation=0.02, test=0.02.")
     ] = None
     seed: Annotated[int, typer.Option(min=0, help="Draws other lots for --sample and --split.")] = 0
     on: Annotated[
@@ -117,6 +118,12 @@ class Options:
     ] = None
     id_field: Annotated[
         str | None, typer.Option("--id", help="Of files: the field that names a row; by default its file and number.")
+    ] = None
+    engine: Annotated[
+        str, typer.Option(help="Where the work is done: local, or ray for the machines of a cluster.")
+    ] = "local"
+    address: Annotated[
+        str | None, typer.Option(help="Of the Ray cluster, host:port or auto; by default one of this machine alone.")
     ] = None
     index: Annotated[
         Path | None, typer.Option(help="An index whose records come first, and to which those that stay are added.")
@@ -155,6 +162,7 @@ def tell_troubles(failures: dict[str, CareError]) -> list[str]:
 
 def _settings(options: Options, failures: dict[str, CareError], entries: "list[Entry]", bars: Bars) -> "Settings":
     """What the stages are told. CareError (2) for an output that is none, or hosts that cannot be."""
+    from care_data.engines import check_engine
     from care_data.sources.hosts import load_hosts
     from care_data.stages import Settings
     from care_data.stages.changes import parse_changes
@@ -165,6 +173,7 @@ def _settings(options: Options, failures: dict[str, CareError], entries: "list[E
     for unknown in sorted(asked - known):
         raise CareError(f"no output {unknown!r}", fix=f"Outputs are: {', '.join(sorted(known))}.", code=Exit.USAGE)
 
+    check_engine(options.engine)
     if options.mirror == "":
         raise CareError("--mirror is empty", fix="Name a folder or an address.", code=Exit.USAGE)
 
@@ -185,6 +194,8 @@ def _settings(options: Options, failures: dict[str, CareError], entries: "list[E
         accept_changed=options.accept_changed,
         permitted=options.permitted or os.environ.get("CARE_CRAWL") == "yes",
         index=options.index.expanduser() if options.index else None,
+        engine=options.engine,
+        address=options.address,
         pii=options.pii,
         changes=parse_changes(options.changes or []),
         dedupe=_rules(options),
@@ -252,6 +263,8 @@ def dedupe_given_files(options: Options) -> int:
             lambda step, done, total: bars.advance("dedupe", step, done, total),
             options.id_field,
             options.index.expanduser() if options.index else None,
+            options.engine,
+            options.address,
         )
     seconds = time.monotonic() - started
     if options.as_json:

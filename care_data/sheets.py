@@ -32,6 +32,8 @@ USE = {
     "research": "upstream allows research; nothing more is clearly allowed",
     "unclear": "unclear what it may be used for: nobody with the right to say has said",
 }
+AROUND = 30
+"""Characters shown on both sides of what a step changed."""
 EXAMPLE_LINES, EXAMPLE_CHARS = 6, 400
 _COMMENT = re.compile(r"""((?:[^#"']|"(?:[^"\\]|\\.)*"|'[^']*')*)#\s?(.*)""")
 _HEADING = re.compile(r"\[+([^\]]+)\]+")
@@ -78,23 +80,11 @@ def tell_story(story: "Story") -> list[Section]:
         sections.append(("As converted", [(name, _value(value)) for name, value in shown.items() if value]))
     if story.changes:
         lines = [
-            (f"{step}: {name}", f"{_value(before)}\n→ {_value(after)}") for step, name, before, after in story.changes
+            (f"{step}: {name}", "\n→ ".join(_cut_alike(_value(before), _value(after))))
+            for step, name, before, after in story.changes
         ]
         sections.append(("Changed by cleaning", lines))
-    fates = []
-    for stage, fate in story.fates.items():
-        if fate is None:
-            fates.append((stage, "not run yet"))
-        elif "reason" in fate:
-            more = [
-                f"{key}: {_value(fate[key])}"
-                for key in ("keeper", "item", "jaccard", "share", "detail")
-                if fate.get(key)
-            ]
-            fates.append((stage, "\n".join([f"dropped: {fate['reason']}", *more])))
-        else:
-            fates.append((stage, "kept"))
-    sections.append(("What became of it", fates))
+    sections.append(("What became of it", [(stage, _fate(stage, fate)) for stage, fate in story.fates.items()]))
     if story.copies:
         told = [(reason if share is None else f"{reason} {share:.2f}", name) for name, reason, share in story.copies]
         sections.append(("Went for it", told))
@@ -103,14 +93,34 @@ def tell_story(story: "Story") -> list[Section]:
     return sections
 
 
+def _fate(stage: str, fate: dict[str, Any] | None) -> str:
+    if fate is None:
+        return "not run yet"
+    if not fate:
+        return "kept"
+    # What cleaning drops is shown above: its text as converted, and every change.
+    told = [key for key in ("keeper", "item", "jaccard", "share", "detail") if fate.get(key) and stage != "clean"]
+    return "\n".join([f"dropped: {fate['reason']}", *(f"{key}: {_value(fate[key])}" for key in told)])
+
+
+def _cut_alike(before: str, after: str) -> tuple[str, str]:
+    """Both without what they have in common at their ends, but for some characters around the difference."""
+    start = _count_alike(before, after)
+    end = _count_alike(before[start:][::-1], after[start:][::-1])
+    first, last = max(0, start - AROUND), max(0, end - AROUND)
+    head, tail = "…" * (first > 0), "…" * (last > 0)
+    return head + before[first : len(before) - last] + tail, head + after[first : len(after) - last] + tail
+
+
+def _count_alike(one: str, two: str) -> int:
+    """How many characters both begin with."""
+    return next((at for at, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two)))
+
+
 def _value(value: Any) -> str:
-    return (
-        value
-        if isinstance(value, str)
-        else f"{value:.3f}"
-        if isinstance(value, float)
-        else json.dumps(value, ensure_ascii=False)
-    )
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _licence(license: dict[str, Any]) -> str:

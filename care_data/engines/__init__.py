@@ -28,9 +28,14 @@ def run_tasks(
 
     engine: one of ENGINES; address: of the cluster, where the engine is ray, by default one of this machine alone.
     """
+    check_engine(engine)
     if engine == "ray":
         return run_ray(function, tasks, workers, on_done, address)
-    if engine == "local":
-        return run_local(function, tasks, workers or os.cpu_count() or 1, on_done)
-    fix = f"Engines: {', '.join(ENGINES)}."
-    raise CareError(f"no engine is called {engine!r}", fix=fix, code=Exit.USAGE)
+    return run_local(function, tasks, workers or os.cpu_count() or 1, on_done)
+
+
+def check_engine(engine: str) -> None:
+    """CareError (2) for a name that is no engine's."""
+    if engine not in ENGINES:
+        fix = f"Engines: {', '.join(ENGINES)}."
+        raise CareError(f"no engine is called {engine!r}", fix=fix, code=Exit.USAGE)

@@ -190,7 +190,7 @@ def _island(specimens: Specimens, limits: Limits, shown: Show) -> str:
     for output, identity, pairs in sample:
         texts = [(show_unseen(field[:60]), *_name_unseen(cut(shown(text), limits.sampled))) for field, text in pairs]
         told = [[field, text, size] if size else [field, text] for field, text, size in texts]
-        records.append([outputs[output], show_unseen(identity)[:300], told])
+        records.append([outputs[output], show_unseen(identity[:300]), told])
     told_all = {"outputs": list(map(show_unseen, outputs)), "names": words.FIELDS, "records": records}
     told_json = json.dumps(told_all, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     return told_json.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

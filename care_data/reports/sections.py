@@ -23,14 +23,18 @@ def show_overview(numbers: Numbers) -> str:
     total = numbers["total"]
     end = total[list(total)[-1]]["records"] if total else 0
     read = total["read"]["records"] if total else 0
+    dropped = sum(counts["dropped"] for counts in total.values())
+    duplicates = sum(numbers["duplicates"]["reasons"].values())
+    leaks = sum(line["found"] for line in numbers["benchmarks"]["checked"])
+    masked = sum(line["values"] for line in numbers["privacy"])
     tiles = [
         ("corpora", f"{len(numbers['corpora']):,}"),
         ("read", f"{read:,}"),
         (list(total)[-1] if total else "written", f"{end:,}"),
-        ("kept_share", f"{end / read:.1%}" if read else "–"),
-        ("duplicates_gone", f"{sum(numbers['duplicates']['reasons'].values()):,}"),
-        ("leaks_gone", f"{sum(line['found'] for line in numbers['benchmarks']['checked']):,}"),
-        ("masked", f"{sum(line['values'] for line in numbers['privacy']):,}"),
+        ("kept_share", f"{1 - dropped / read:.1%}" if read else "–"),
+        ("duplicates_gone", f"{duplicates:,}" if _done(numbers, "dedupe") else "–"),
+        ("leaks_gone", f"{leaks:,}" if _done(numbers, "decontaminate") else "–"),
+        ("masked", f"{masked:,}" if _done(numbers, "clean") else "–"),
     ]
     shown = "".join(f"<div><dt>{say(key)}</dt><dd>{value}</dd></div>" for key, value in tiles)
     rows: list[list[Cell]] = [

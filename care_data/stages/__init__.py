@@ -47,7 +47,7 @@ class Settings:
     dedupe: what holds instead of the registry's [dedupe] (duplicates.inputs.Rules). index: a folder of
     indexes, one a format, whose records come first. pii: mask, keep or drop private
     values. against: files of test sets, beside the registry's. mix: what of the records goes into a release; by default
-    all.
+    all. engine, address: where the work is done, and of which cluster (engines.run_tasks).
     """
 
     store: Store
@@ -63,6 +63,8 @@ class Settings:
     dedupe: dict[str, Any] = field(default_factory=dict)
     changes: "Changes | None" = None
     index: Path | None = None
+    engine: str = "local"
+    address: str | None = None
     pii: str = "mask"
     against: tuple[str, ...] = ()
     mix: "Mix | None" = None
@@ -134,7 +136,12 @@ def run_parts(
     small = sum(path.stat().st_size for path in sources) < engines.SMALL
     workers = 1 if small else settings.workers
     settings.progress(stage, corpus, 0, len(tasks))
-    return engines.run_tasks(function, tasks, workers, lambda done: settings.progress(stage, corpus, done, len(tasks)))
+    engine = "local" if small else settings.engine
+
+    def told(done: int) -> None:
+        settings.progress(stage, corpus, done, len(tasks))
+
+    return engines.run_tasks(function, tasks, workers, told, engine, settings.address)
 
 
 def sum_counts(parts: "list[tuple[str, Part]]") -> dict[str, dict[str, Any]]:

@@ -31,6 +31,10 @@ PII = ("mask", "keep", "drop")
 PRIVATE_STEPS = ("privacy", "names")
 
 
+TWICE = {"rw": {"chosen": 0, "rejected": 1}}
+"""By format the columns that say an answer of `output` again: cleaned there alone, so what is masked counts once."""
+
+
 @dataclass(frozen=True)
 class CleanTask:
     """One part to clean and filter."""
@@ -96,15 +100,15 @@ def clean_part(task: CleanTask) -> Part:
         return done
     output = task.output
     names = records.text_columns(output.format, output.extra)
-    # chosen and rejected are the two of output, said twice: cleaned once, so that what is masked counts once.
-    twice = {"chosen": 0, "rejected": 1} if output.format == "rw" else {}
-    words = [name for name in names if name != "options" and name not in twice]
+    words = cleaned_columns(output)
     read, dropped, changed = 0, Counter[str](), Counter[str]()
     writer = PartWriter(task.part, records.arrow_schema(output.format, output.extra))
     with writing(task.part) as temporary:
         for frame in read_frames(task.source):
             cleaned, counts = cleaners.clean(frame, task.steps, words)
-            cleaned = cleaned.with_columns(pl.col("output").list.get(at).alias(name) for name, at in twice.items())
+            cleaned = cleaned.with_columns(
+                pl.col("output").list.get(at).alias(name) for name, at in TWICE.get(output.format, {}).items()
+            )
             rule = pl.coalesce(
                 _private(task, cleaned, words),
                 filters.reason(output.format, task.limits, output.language),
@@ -124,6 +128,12 @@ def clean_part(task: CleanTask) -> Part:
     part = open_part(task.part)
     assert part is not None, "a part is there once it was written"  # noqa: S101
     return part
+
+
+def cleaned_columns(output: Output) -> list[str]:
+    """The columns whose text is cleaned."""
+    twice = TWICE.get(output.format, {})
+    return [name for name in records.text_columns(output.format, output.extra) if name not in ("options", *twice)]
 
 
 def _private(task: CleanTask, frame: "pl.DataFrame", words: list[str]) -> "pl.Expr":

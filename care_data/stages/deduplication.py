@@ -155,6 +155,7 @@ def _search(
     return find(
         inputs, groups, rules, scratch, index, run, settings.workers,
         lambda step, done, total: settings.progress("dedupe", f"{record_format}: {step}", done, total),
+        settings.engine, settings.address,
     )  # fmt: skip
 
 

@@ -67,14 +67,16 @@ def dedupe_files(
     advance: Advance,
     id_field: str | None = None,
     index_folder: Path | None = None,
+    engine: str = "local",
+    address: str | None = None,
 ) -> FilesResult:
     """Write the rows of the files without duplicates into the folder `out`, replacing what an earlier run made there.
 
     groups: fields joined to one text, a list for each text that has to be alike; by default as the first file's fields
     tell. Rows of a path named earlier stay, then longer ones, then earlier ones. What `out` holds already, made of the
     same files by the same rules, is left. id_field: what names a row in the tables of `out`; by default its file and
-    number. index_folder: an index whose records come before the files and to which those that stay are added. CareError
-    (2) for an `out` that holds anything else.
+    number. index_folder: an index whose records come before the files and to which those that stay are added. engine,
+    address: as of engines.run_tasks. CareError (2) for an `out` that holds anything else.
     """
     rules.plan()  # rules that cannot be are told before the files are read
     files = find_files(paths)
@@ -98,7 +100,7 @@ def dedupe_files(
         with _whole_folder(out) as folder:
             scratch = folder / ".scratch"
             scratch.mkdir()
-            found = find(inputs, len(groups), rules, scratch, index, run, workers, advance)
+            found = find(inputs, len(groups), rules, scratch, index, run, workers, advance, engine, address)
             clusters = show_clusters(found.inputs(inputs), found.verdicts, len(groups), found.names["id"])
             shutil.rmtree(scratch)
             _write(folder, files, found, id_field, advance)

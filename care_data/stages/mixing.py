@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from care_data.entries import Entry
 from care_data.errors import CareError, Exit
-from care_data.fingerprints.lots import draw_shares
 from care_data.release import Dataset
 from care_data.stages.splits import SPLITS, hold_out
 from care_data.store import Store
@@ -90,8 +89,8 @@ def bar(entries: Sequence[Entry], licence: str) -> dict[str, str]:
             barred[entry.name] = f"licence {entry.license['id']}: {told}"
     if barred and len(barred) == len(entries):
         fix = "See care-data show CORPUS for what each allows."
-        told = tuple(f"{name}: {why}" for name, why in barred.items())
-        raise CareError(f"no corpus may be used as --licence {licence} asks", fix=fix, code=Exit.POLICY, details=told)
+        each = tuple(f"{name}: {why}" for name, why in barred.items())
+        raise CareError(f"no corpus may be used as --licence {licence} asks", fix=fix, code=Exit.POLICY, details=each)
     return barred
 
 
@@ -113,6 +112,8 @@ def mix(datasets: list[Dataset], mix: Mix, rules: "Rules", store: Store, workers
     Benchmarks stay as they are. Nothing asked for leaves all as it is. CareError where shares cannot be kept, and where
     nothing could be held out for a split.
     """
+    from care_data.fingerprints.lots import draw_shares
+
     train = [each for each in datasets if each.role == "train" and each.format != "eval"]
     train.sort(key=lambda each: (each.corpus, each.output))  # the order of corpora on the command line means nothing
     if mix == Mix(licence=mix.licence):

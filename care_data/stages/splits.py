@@ -2,16 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from care_data.fingerprints.lots import draw_shares
 from care_data.release import Dataset
-from care_data.store import STAGES, Store
+from care_data.store import Store
 
 if TYPE_CHECKING:
     import polars as pl
@@ -37,9 +34,10 @@ def hold_out(
 ) -> dict[str, NDArray[np.int64]]:
     """Per dataset and record the number of the split it is held out for, from 1 as in SPLITS, or 0 for training.
 
-    What hangs together by what it is asked (or, of passages, its text) goes together, by the lot of its first record,
-    whichever way its datasets are ordered.
+    What hangs together by what it is asked (or, of passages, its text) goes together, by the lot of its first record.
     """
+    from care_data.fingerprints.lots import draw_shares
+
     held = {dataset.name: np.zeros(len(ids[dataset.name]), np.int64) for dataset in train}
     if not splits:
         return held
@@ -68,10 +66,8 @@ def _find_roots(group: list[Dataset], rules: "Rules", store: Store, workers: int
     from care_data.duplicates.inputs import Input
 
     inputs = [Input(partial(_ask, dataset)) for dataset in group]
-    folder = store.root / STAGES["release"]
-    folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder, prefix=".search.tmp-") as scratch:
-        return find_components(inputs, 1, rules, Path(scratch), workers)
+    with store.scratch("release") as scratch:
+        return find_components(inputs, 1, rules, scratch, workers)
 
 
 def _ask(dataset: Dataset) -> "Iterator[pl.DataFrame]":

@@ -11,6 +11,8 @@ from care_data.duplicates.index import Index, hold_index
 from care_data.duplicates.index.additions import Addition, commit, search_index
 from care_data.duplicates.inputs import Input, Rules
 from care_data.duplicates.search import Verdicts, search
+from care_data.engines import check_engine
+from care_data.errors import CareError, Exit
 
 if TYPE_CHECKING:
     import polars as pl
@@ -75,8 +77,18 @@ def find(
     run: str,
     workers: int | None,
     advance: Advance,
+    engine: str = "local",
+    address: str | None = None,
 ) -> Found:
-    """The search over the inputs, an index's records before them."""
+    """The search over the inputs, an index's records before them; engine, address: as of engines.run_tasks."""
+    check_engine(engine)
+    if engine == "ray":
+        from care_data.duplicates.distributed import search_shards
+
+        if index is not None:
+            fix = "Leave one of them out."
+            raise CareError("--index and --engine ray do not go together", fix=fix, code=Exit.USAGE)
+        return Found(search_shards(inputs, groups, rules, workers, advance, address), 0)
     if index is None:
         return Found(search(inputs, groups, rules, scratch, workers, advance), 0)
     addition = search_index(index, inputs, rules, scratch, run, workers, advance)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from care_data.duplicates.fragments import Fragment, append_texts, find_shards, join, split, spread_hashes
-from care_data.duplicates.shards import Roles, list_homes
+from care_data.duplicates.distributed.fragments import Fragment, append_texts, find_shards, join, split, spread_hashes
+from care_data.duplicates.distributed.shards import Roles, list_homes
 from care_data.fingerprints.bands import Plan, hash_bands
 from care_data.fingerprints.normalisation import Texts, take
 from care_data.fingerprints.verification import verify

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from care_data.duplicates.dialogues import Dialogues
 from care_data.duplicates.distinct import distinguish
-from care_data.duplicates.fragments import Fragment, join, split, spread_hashes
+from care_data.duplicates.distributed.fragments import Fragment, join, split, spread_hashes
 from care_data.duplicates.inputs import Input, Rules
 from care_data.duplicates.overlaps import Overlaps, count_marks, mark_classes
 from care_data.duplicates.ranking import Bests, choose_rows

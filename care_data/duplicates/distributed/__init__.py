@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from care_data.duplicates import meetings, shards
 from care_data.duplicates.dialogues import Dialogues
 from care_data.duplicates.distinct import Advance
-from care_data.duplicates.fragments import Fragment, append_texts, join
+from care_data.duplicates.distributed import meetings, shards
+from care_data.duplicates.distributed.fragments import Fragment, append_texts, join
 from care_data.duplicates.inputs import Input, Rules
 from care_data.duplicates.keepers import Alike, Decisions, decide
 from care_data.duplicates.overlaps import Overlaps, spread_marks
