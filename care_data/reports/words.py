@@ -9,7 +9,6 @@ WORDS: dict[str, tuple[str, str]] = {
         "读入了什么，做了哪些处理，删去了哪些、为什么，还剩下什么。每一处计数都相加吻合：读入 = 写出 + 删去 + 尚待处理。",
     ),
     "language_switch": ("Language of this page", "本页语言"),
-    "contents": ("Contents", "目录"),
     "overview": ("Overview", "总览"),
     "funnel": ("From rows to records", "从原始行到记录"),
     "reasons": ("What was dropped, and why", "删去的记录及原因"),
@@ -58,7 +57,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "examples": ("examples", "例子"),
     "step": ("step", "步骤"),
     "records_changed": ("records changed", "改动的记录"),
-    "before_after": ("taken out and put in", "删去与加入"),
     "type": ("type", "类别"),
     "values": ("values", "处数"),
     "where": ("where", "所在语料"),
@@ -66,7 +64,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "median": ("median", "中位数"),
     "p95": ("95 %", "95 %"),
     "max": ("longest", "最长"),
-    "characters": ("characters, each step twice as many", "字符数，每格加倍"),
     "language": ("language", "语言"),
     "license": ("licence", "许可"),
     "terms": ("terms", "条款"),
@@ -90,7 +87,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "checked_for": ("corpora checked", "检查过的语料"),
     "missing": ("Known benchmarks that were not at hand, so nothing was checked against them:", "已知但手头没有、因而未检查的评测集："),
     "query": ("Words to look for", "检索词"),
-    "every": ("all", "全部"),
     "matches": ("records match, of", "条命中，样本共"),
     "shown_first": ("The first 50 are shown.", "只列出前 50 条。"),
     "needs_script": ("The search needs JavaScript.", "检索需要启用 JavaScript。"),
@@ -98,7 +94,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "characters_in_all": ("characters in all", "字符，此处截断"),
     "none": ("None.", "无。"),
     "absent": ("Not there yet: this stage has not been run.", "尚无：该阶段还没有运行。"),
-    "no_examples": ("no example among the records looked at", "抽看的记录中没有例子"),
     "release_told": ("Written counts are those of the release", "“写出”一栏取自发布"),
     "no_release": ("No release has been written yet.", "尚未写出任何发布。"),
     "passed": ("A benchmark is not deduplicated or decontaminated: –.", "评测集不去重、不去污染，记作 –。"),
@@ -133,8 +128,6 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "made_by": ("Made by care-data report, version", "由 care-data report 生成，版本"),
     "chart_funnel": ("Records after each stage, all corpora", "各阶段之后的记录数（全部语料）"),
-    "chart_reasons": ("Records dropped, by stage and reason", "各阶段各原因删去的记录数"),
-    "chart_languages": ("Records by language", "各语言的记录数"),
 }  # fmt: skip
 
 FIELDS: dict[str, tuple[str, str]] = {

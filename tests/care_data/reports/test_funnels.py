@@ -73,14 +73,20 @@ def test_what_a_release_leaves_out_has_a_reason():
     assert told(9, kept=10, dropped={}) == (None, None)  # of other records
 
 
-@pytest.mark.parametrize("changes", [{"kept": 8}, {"read": 12, "kept": 10}])
-def test_counts_that_do_not_add_up_are_refused(two, run, changes):
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"kept": 8}, "clean read 11, kept 8 and dropped"),
+        ({"read": 12, "kept": 10}, "11 records came to clean, which read 12"),
+    ],
+)
+def test_counts_that_do_not_add_up_are_refused(two, run, changes, what):
     run("clean")
     path = two.data / "clean/alpha/manifest.json"
     manifest = json.loads(path.read_text(encoding="utf-8"))
     manifest["counts"]["sft"] |= changes
     path.write_text(json.dumps(manifest), encoding="utf-8")
-    with pytest.raises(CareError, match=r"^alpha/sft: ") as caught:
+    with pytest.raises(CareError, match=f"^alpha/sft: {what}") as caught:
         funnels_of(two)
     assert caught.value.code == Exit.BUG
 

@@ -33,6 +33,7 @@ def test_a_half_done_folder_says_what_is_not_there(two, run, numbers):
     told = numbers()
     for show in (sections.show_changes, sections.show_privacy, sections.show_overlaps, sections.show_benchmarks):
         assert "this stage has not been run" in show(told)
+    assert re.findall("<dd>([^<]+)", sections.show_overview(told)) == ["2", "18", "18", "100.0%", "–", "–", "–"]
     assert "No release has been written yet" in sections.show_overview(told)
     assert "<code>alpha</code>, <code>beta</code>" in sections.show_overview(told)
 
@@ -43,6 +44,7 @@ def test_a_whole_run_is_shown(two, run, numbers):
     funnel = sections.show_funnel(told)
     line = next(line for line in funnel.split("\n") if "alpha/" in line)
     assert re.findall(r'"number">([^<]+)<', line) == ["11", "11", "9", "8", "7", "7", "4"]
+    assert re.findall("<dd>([^<]+)", sections.show_overview(told)) == ["2", "18", "14", "77.8%", "1", "1", "1"]
     assert "<code>first</code>" in sections.show_overview(told)
     assert "<code>phone</code>" in sections.show_privacy(told)
     assert "<code>exact_benchmark</code>" in sections.show_reasons(told)
