@@ -54,7 +54,7 @@ from care_data.engines.local import run_local
 if __name__ == "__main__":
     print(os.getpid(), flush=True)
     try:
-        told = "print(__import__('os').getpid(), flush=True) or __import__('time').sleep"
+        told = "__import__('os').write(1, b'%d\\\\n' % __import__('os').getpid()) and __import__('time').sleep"
         run_local(eval, [told + "(60)", told + "(60)", told + "(0)"], 3, None)
     except KeyboardInterrupt:
         sys.exit(130)
