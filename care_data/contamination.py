@@ -96,7 +96,7 @@ class Detector:
     def find(self, turns: pl.Series) -> pl.DataFrame:
         """What is found in records, each a list of its turns: record (its number), item (its name), reason, share.
 
-        A line a record, in order. share: of the question's runs, or the Jaccard; 1 for the other findings.
+        A line a record, in order. share: of the question's runs, or the Jaccard; 1 where it is word for word.
         """
         owners = np.repeat(np.arange(len(turns)), turns.list.len().fill_null(0).to_numpy())
         texts = compose(turns.filter(turns.list.len() > 0).explode())

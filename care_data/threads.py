@@ -1,6 +1,7 @@
 """Work on all cores in one process: compiled kernels, polars and Arrow release the interpreter's lock."""
 
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -8,6 +9,11 @@ from typing import TypeVar
 
 Part = TypeVar("Part")
 Item = TypeVar("Item")
+
+
+def stay_interruptible() -> None:
+    """Let an interrupt (Ctrl-C) end a wait for other threads or processes: polars, once imported, lets it go on."""
+    signal.siginterrupt(signal.SIGINT, True)
 
 
 def count_workers(workers: int | None = None) -> int:
@@ -25,6 +31,7 @@ def spread(task: Callable[[int, int], Part], total: int, block: int, workers: in
     starts = range(0, total, block)
     if count_workers(workers) == 1 or len(starts) <= 1:
         return [task(start, min(start + block, total)) for start in starts]
+    stay_interruptible()
     with ThreadPoolExecutor(count_workers(workers)) as pool:
         return list(pool.map(lambda start: task(start, min(start + block, total)), starts))
 
@@ -32,6 +39,7 @@ def spread(task: Callable[[int, int], Part], total: int, block: int, workers: in
 def work_ahead(task: Callable[[Item], Part], items: Iterable[Item], workers: int | None = None) -> Iterator[Part]:
     """task(item) of every item in order, begun for a few items before they are asked for, so memory holds a few."""
     ahead: deque[Future[Part]] = deque()
+    stay_interruptible()
     threads = count_workers(workers)
     with ThreadPoolExecutor(threads) as pool:
         try:

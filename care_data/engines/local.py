@@ -10,6 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from care_data.errors import CareError, Exit
+from care_data.threads import stay_interruptible
 
 
 def run_local(
@@ -28,6 +29,7 @@ def run_local(
             if on_done:
                 on_done(number)
         return results
+    stay_interruptible()
     context, others = multiprocessing.get_context("spawn"), set(multiprocessing.active_children())
     with ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context, initializer=_follow_parent) as pool:
         futures = [pool.submit(function, task) for task in tasks]

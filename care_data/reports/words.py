@@ -227,7 +227,7 @@ REASONS: dict[str, tuple[str, str]] = {
     "contained": ("a dialogue contained in the one kept", "对话包含于保留的记录"),
     "exact_benchmark": ("a turn is a benchmark's question", "有一句即评测题"),
     "options_benchmark": ("holds a benchmark's question and all its options", "含评测题及其全部选项"),
-    "overlaps_benchmark": ("holds half of a benchmark question's runs of 13 tokens", "含评测题过半的 13 连词"),
+    "overlaps_benchmark": ("holds most of a benchmark question's words in a row", "大段含有评测题原文"),
     "near_benchmark": ("a turn is nearly a benchmark's question", "有一句近似评测题"),
     "held_out": ("held out for validation or test, in the release as datasets of their own", "留作验证或测试，另成数据集"),
     "not_chosen": ("not chosen by share, sample or weight", "因占比、抽样或权重未选入"),

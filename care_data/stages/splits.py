@@ -49,11 +49,10 @@ def hold_out(
         lots = np.concatenate([draw_shares(ids[dataset.name], seed + 1) for dataset in group])[roots]
         sizes = np.bincount(roots, minlength=len(roots))[roots]
         lots[sizes > max(1, LARGE * min(splits.values()) * len(roots))] = 1.0
-        chosen, low = np.zeros(len(roots), np.int64), 0.0
-        for number, split in enumerate(SPLITS, start=1):
-            high = low + splits.get(split, 0.0)
-            chosen[(lots >= low) & (lots < high)] = number
-            low = high
+        # From both ends, so that neither split moves when the other is changed.
+        chosen = np.zeros(len(roots), np.int64)
+        chosen[(lots >= 1 - splits.get("validation", 0.0)) & (lots < 1)] = 1 + SPLITS.index("validation")
+        chosen[lots < splits.get("test", 0.0)] = 1 + SPLITS.index("test")
         at = 0
         for dataset in group:
             held[dataset.name] = chosen[at : at + len(ids[dataset.name])]

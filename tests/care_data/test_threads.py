@@ -1,4 +1,8 @@
+import signal
+import subprocess
+import sys
 import threading
+import time
 
 import pytest
 
@@ -49,3 +53,18 @@ def test_work_ahead_raises_what_an_item_raises_in_its_turn():
     assert next(results) == 1
     with pytest.raises(ZeroDivisionError):
         next(results)
+
+
+def test_an_interrupt_ends_a_wait_though_polars_is_there():
+    program = (
+        "import polars, threading\n"
+        "from care_data.threads import stay_interruptible\n"
+        "stay_interruptible()\n"
+        "print(flush=True)\n"
+        "threading.Event().wait()\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        run.stdout.readline()
+        time.sleep(0.3)
+        run.send_signal(signal.SIGINT)
+        assert run.wait(timeout=10) == -signal.SIGINT

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from care_train.dataset_info import find_dataset_dir, load_datasets, read_entries, select_entries
+from care_train.dataset_info import Entry, find_dataset_dir, load_datasets, read_entries, select_entries
 from care_train.errors import CareError, Exit
 
 MAPPED = {"prompt": "instruction", "query": "input", "response": "output", "history": "history"}
@@ -75,6 +75,23 @@ def test_choosing_by_name_and_pattern(release: Path) -> None:
     entries = read_entries(release)
     assert [entry.name for entry in select_entries(entries, "toy_*", "sft")] == ["toy_sft"]
     assert [entry.name for entry in select_entries(entries, "toy_sft, toy_*", "sft")] == ["toy_sft"]
+
+
+def test_what_is_held_out_is_trained_on_by_no_pattern_and_a_test_set_not_at_all() -> None:
+    roles = {"toy_sft": "train", "toy_sft_test": "test", "toy_sft_validation": "validation"}
+    care = {name: {"format": "sft", "role": role} for name, role in roles.items()}
+    entries = {name: Entry(name, Path("x"), {"file_name": name, "care": care[name]}, care[name]) for name in roles}
+    assert [entry.name for entry in select_entries(entries, "toy_*", "sft")] == ["toy_sft"]
+    named = select_entries(entries, "toy_sft,toy_sft_validation", "sft")
+    assert [entry.name for entry in named] == ["toy_sft", "toy_sft_validation"]
+    with pytest.raises(CareError) as caught:
+        select_entries(entries, "toy_sft,toy_sft_test", "sft")
+    assert caught.value.code == Exit.POLICY
+    assert str(caught.value) == (
+        "toy_sft_test: is held out for testing. Training on it would spoil every score; use its training part."
+    )
+    with pytest.raises(CareError, match=r"no dataset like \*_validation is for sft"):
+        select_entries(entries, "*_validation", "sft")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from datasketch.lsh import _optimal_param
 
 from care_data.duplicates.distinct import sketch_type
 from care_data.errors import CareError
-from care_data.fingerprints.bands import Plan, optimum, pair, plan
+from care_data.fingerprints.bands import Plan, meet, optimum, pair, plan
 
 
 def alike(generator: np.random.Generator, base: np.ndarray, share: float) -> np.ndarray:
@@ -154,3 +154,30 @@ def test_a_sketch_holds_enough_of_a_band() -> None:
         kind = sketch_type(Plan(128 // rows, rows, 0, 0.0))
         assert kind == np.uint32 or 8 * kind.itemsize * rows >= 40
     assert sketch_type(Plan(32, 4, 0, 0.0)) == np.uint16
+
+
+@pytest.mark.parametrize("bands", [Plan(25, 5, 0, 0), Plan(25, 5, 80, 0), Plan(4, 2, 0, 0), Plan(1, 128, 0, 0)])
+def test_what_meets_is_what_a_search_by_hand_finds(signatures: np.ndarray, bands: Plan) -> None:
+    one, two = signatures[:70], signatures[60:]  # ten records are in both
+    expected = {
+        (first, second - 60)
+        for first, second in [*by_hand(signatures, bands), *((at, at) for at in range(300))]
+        for first, second in ((first, second), (second, first))
+        if first < 70 and second >= 60
+    }
+    left, right = meet(one, two, bands)
+    found = list(zip(left.tolist(), right.tolist(), strict=True))
+    assert found == sorted(expected)
+    assert len(found) >= 10
+
+
+def test_of_many_equal_signatures_every_pair_meets() -> None:
+    same = np.tile(np.arange(128, dtype=np.uint32), (60, 1))
+    left, right = meet(same, same[:40], Plan(25, 5, 128, 0))
+    assert list(zip(left.tolist(), right.tolist(), strict=True)) == [(a, b) for a in range(60) for b in range(40)]
+
+
+def test_nothing_meets_nothing(signatures: np.ndarray) -> None:
+    for one, two in ((signatures[:0], signatures), (signatures, signatures[:0]), (signatures[:0], signatures[:0])):
+        left, right = meet(one, two, Plan(25, 5, 80, 0))
+        assert (left.tolist(), right.tolist()) == ([], [])
