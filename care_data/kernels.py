@@ -1,9 +1,11 @@
 """Compiled loops: a decorator for functions over arrays."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from numba import njit
+from numba.np import linalg
 
 
 def kernel(function: Callable[..., Any]) -> Any:
@@ -16,3 +18,22 @@ def kernel(function: Callable[..., Any]) -> Any:
         return njit(cache=True, nogil=True)(function)
     except RuntimeError:  # numba found no place to keep it
         return njit(nogil=True)(function)
+
+
+def _load_arrays() -> None:
+    """Load numba's functions of arrays without scipy, which they look for as they load, for a sixth of a second.
+
+    Whoever multiplies matrices in a kernel of their own has it looked for then.
+    """
+    with suppress(AttributeError, ImportError):
+        look = linalg.ensure_blas
+        linalg.ensure_blas = lambda: None
+        try:
+            from numba.np import arraymath
+
+            arraymath.ensure_blas = look
+        finally:
+            linalg.ensure_blas = look
+
+
+_load_arrays()

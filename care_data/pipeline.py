@@ -12,7 +12,7 @@ from care_data.entries import Entry
 from care_data.errors import CareError
 from care_data.release import Dataset
 from care_data.stages import Settings, StageResult, manifest_key, require_stage
-from care_data.stages.cleaning import clean_corpus
+from care_data.stages.cleaning import check_pii, clean_corpus
 from care_data.stages.clusters import read_clusters
 from care_data.stages.conversion import convert_corpus
 from care_data.stages.decontamination import decontaminate_corpora
@@ -71,6 +71,7 @@ def run_stages(
     """
     if name:
         settings.store.folder("release", name)  # a name that cannot be is told before the work, not after
+    check_pii(settings.pii)
     barred = _bar(entries, settings) if last == "write" else {}
     entries = [entry for entry in entries if entry.name not in barred or _holds_benchmark(entry)]
     result = RunResult() if result is None else result

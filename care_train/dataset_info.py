@@ -17,6 +17,8 @@ from care_train.shards import read_shard
 DEFAULT_COLUMNS = {"prompt": "instruction", "query": "input", "response": "output"}
 READABLE = {"sft": ("prompt", "query", "response", "history", "system")}
 REQUIRED = {"sft": ("prompt", "response")}
+MEASURES = {"benchmark": "is a benchmark", "test": "is held out for testing"}
+"""Roles of what measures a model and must not be in it, and how that is said."""
 FOREIGN_COLUMNS = ("images", "videos", "audios", "tools", "messages", "kto_tag")
 
 
@@ -71,13 +73,14 @@ def read_entries(folder: Path) -> dict[str, Entry]:
 def select_entries(entries: dict[str, Entry], wanted: str, stage: str) -> list[Entry]:
     """Entries for "a,b" or patterns like "demo_*", each once, in the order asked for.
 
-    A pattern skips benchmarks and other formats; named outright they raise (exit 7 for a benchmark).
+    A pattern skips what is held out, benchmarks and other formats; named outright these raise (exit 7 for a benchmark
+    or a test split), but for a validation split: who has measured with it may train on it in the end.
     """
     chosen: dict[str, Entry] = {}
     for word in filter(None, (part.strip() for part in wanted.split(","))):
         if any(mark in word for mark in "*?["):
             fitting = [entry for name, entry in entries.items() if fnmatchcase(name, word)]
-            suited = [entry for entry in fitting if not _unsuited(entry, stage)]
+            suited = [e for e in fitting if not _unsuited(e, stage) and e.care.get("role") != "validation"]
             if not suited:
                 what = f"no dataset like {word} is for {stage}" if fitting else f"no dataset is like {word}"
                 raise CareError(what, fix=f"There are: {', '.join(entries)}.")
@@ -98,9 +101,10 @@ def select_entries(entries: dict[str, Entry], wanted: str, stage: str) -> list[E
 
 def _unsuited(entry: Entry, stage: str) -> CareError | None:
     """Why this entry must not feed this stage, None where it may."""
-    if entry.care.get("role") == "benchmark":
+    role = entry.care.get("role")
+    if role in MEASURES:
         fix = "Training on it would spoil every score; use its training part."
-        return CareError("is a benchmark", where=entry.name, fix=fix, code=Exit.POLICY)
+        return CareError(MEASURES[role], where=entry.name, fix=fix, code=Exit.POLICY)
     kind = entry.care.get("format", "rw" if entry.keys.get("ranking") else stage)
     if kind != stage:
         return CareError(f"holds {kind} records, not {stage}", where=entry.name, fix=f"Name a dataset for {stage}.")

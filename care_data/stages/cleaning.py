@@ -79,13 +79,16 @@ def clean_corpus(entry: Entry, settings: Settings) -> StageResult:
     return finish(manifest, folder)
 
 
+def check_pii(pii: str) -> None:
+    """CareError (2) for what cannot be done to private values."""
+    if pii not in PII:
+        raise CareError(f"--pii {pii} is not known", fix=f"Write one of: {', '.join(PII)}.", code=Exit.USAGE)
+
+
 def _choose(output: Output, settings: Settings) -> dict[str, Any]:
     """What is done to an output. Private values are masked by steps, kept by leaving these out, or end a record."""
     steps = cleaning_steps(output, settings.changes)
     chosen: dict[str, Any] = {"steps": steps, "limits": filter_limits(output, settings.changes)}
-    if settings.pii not in PII:
-        fix = f"Write one of: {', '.join(PII)}."
-        raise CareError(f"--pii {settings.pii} is not known", fix=fix, code=Exit.USAGE)
     if settings.pii != "mask":
         chosen |= {"steps": [step for step in steps if step not in PRIVATE_STEPS], "pii": settings.pii}
         chosen |= {"names": "names" in steps} if settings.pii == "drop" else {}

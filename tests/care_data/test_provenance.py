@@ -43,7 +43,7 @@ def told(shelf, distinct):
     shelf.add("one", rows, more=BENCHMARK, extra_files=files, examples=EXAMPLES, priority=60)
     held = [{"q": leak[0], "a": "另外一个答案，和别的都不一样。"}]
     (shelf.upstream("one") / "held.json").write_text(json.dumps(held), encoding="utf-8")
-    shelf.add("two", [(LONG, MANY + "。"), *distinct("two", 3)])
+    shelf.add("two", [("请问" + LONG, MANY), *distinct("two", 3)])
     run(shelf)
     return lambda name: provenance.explain(name, Store(shelf.data))
 
@@ -94,19 +94,17 @@ def test_every_change_is_told_by_its_step_in_order(told):
     assert steps == [("markup", "output"), ("unicode", "output"), ("privacy", "output")]
     assert story.changes[0][2] == story.record["output"] == MANY
     assert [change[3] for change in story.changes][:-1] == [change[2] for change in story.changes][1:]
-    assert story.changes[-1][3] == "您的电话是<电话>吗? 建议多喝水，注意休息，三天以后再来复查一次。".replace("?", "？")
+    assert story.changes[-1][3] == "您的电话是[PHONE]吗？ 建议多喝水，注意休息，三天以后再来复查一次。"
 
 
 def test_a_record_that_went_for_another_and_the_one_that_stays(told):
     story = told("two/sft/0.jsonl#1")
-    assert fates(story) == {"convert": "kept", "clean": "kept", "dedupe": "near_duplicate"} | {
-        "dedupe": story.fates["dedupe"]["reason"]
-    }
+    assert fates(story) == {"convert": "kept", "clean": "kept", "dedupe": "near_duplicate"}
     assert story.fates["dedupe"]["keeper"] == "one/sft/0.jsonl#2"
+    share = story.fates["dedupe"]["jaccard"]
+    assert 0.9 < share < 1
     keeper = told("one/sft/0.jsonl#2")
-    assert [(name, reason) for name, reason, _ in keeper.copies] == [
-        ("two/sft/0.jsonl#1", story.fates["dedupe"]["reason"])
-    ]
+    assert keeper.copies == [("two/sft/0.jsonl#1", "near_duplicate", share)]
     assert fates(keeper) == ALL_KEPT
     copy = told("one/sft/0.jsonl#10")
     assert (copy.fates["dedupe"]["reason"], copy.fates["dedupe"]["keeper"]) == ("exact_duplicate", "one/sft/0.jsonl#1")
@@ -204,7 +202,7 @@ def test_a_stage_whose_files_are_gone_is_open(shelf, told):
         ("one", "'one' is no id of a record. An id is corpus/output/path#row", Exit.USAGE),
         ("one/sft/0.jsonl", "'one/sft/0.jsonl' is no id of a record.", Exit.USAGE),
         ("one/sft/0.jsonl#x", "'one/sft/0.jsonl#x' is no id of a record.", Exit.USAGE),
-        ("nine/sft/0.jsonl#1", "no corpus named 'nine'. Did you mean one?", Exit.DATA),
+        ("nine/sft/0.jsonl#1", "no corpus named 'nine'. Did you mean one?", Exit.USAGE),
         ("one/stf/0.jsonl#1", "one: no output named 'stf'. Outputs are: sft, held, rw.", Exit.DATA),
         ("one/sft/0.jsonl#99", "no record 'one/sft/0.jsonl#99'. See that path and row", Exit.DATA),
         ("one/rw/0.jsonl#1", "nothing of one/rw is converted. Run `care-data convert one --output one.rw`", Exit.DATA),
@@ -255,7 +253,7 @@ def test_preferences_are_told_by_the_column_that_is_cleaned(shelf, told):
     story = told("one/rw/0.jsonl#2")
     assert {field for _, field, _, _ in story.changes} == {"output"}
     record = replay(story, "rw", cleaned_columns(registry.load("one").outputs["rw"]))
-    assert record["chosen"].startswith("您的电话是<")
+    assert record["chosen"].startswith("您的电话是[PHONE]吗？")
     assert record["rejected"].endswith("办法。")
 
 

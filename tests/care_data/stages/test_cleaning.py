@@ -3,8 +3,28 @@
 import json
 
 import polars as pl
+import pytest
 
+from care_data.errors import CareError, Exit
 from care_data.stages.changes import parse_changes
+
+PREFERENCES = """
+[outputs.rw]
+shape  = "preference"
+rows   = "pairs"
+fields = { instruction = "{q}", chosen = "好的，已经记下了，请您稍等一下。", rejected = "{a}" }
+"""
+REJECTED = 'records.rw = [{ instruction = "甲？", output = ["好的，已经记下了，请您稍等一下。", "乙。"] }]'
+PHONE = "请打13812345678，问问值班的医生，多喝水，多休息。"
+TAG = "请打[PHONE]，问问值班的医生，多喝水，多休息。"
+DOCTOR = "可以找张伟医生复查一次，平时多喝水，多休息。"
+
+
+def outputs(shelf, manifest, kind="records"):
+    """What the clean stage kept or set aside: (id, output) or (id, reason)."""
+    column = {"records": "output", "rejects": "reason"}[kind]
+    paths = [shelf.data / "clean" / manifest.corpus / f["path"] for f in manifest.files if f["kind"] == kind]
+    return [row for path in paths for row in pl.read_parquet(path).select("id", column).rows()]
 
 
 def test_text_is_cleaned_and_what_is_left_of_nothing_is_dropped(shelf, up_to, distinct):
@@ -50,3 +70,82 @@ def test_an_entry_and_a_run_move_limits(shelf, up_to, distinct):
     manifest = up_to("clean", changes=parse_changes(["filters.sft.see_a_doctor_only=false"]))["one"]
     assert (manifest.counts["sft"]["kept"], manifest.counts["sft"]["dropped"]) == (4, {})
     assert manifest.parameters["sft"]["limits"]["see_a_doctor_only"] is False
+
+
+# Private values
+
+
+@pytest.fixture
+def private(shelf, distinct):
+    """A corpus with a phone number, one masked by upstream, and a doctor's name."""
+    rows = [("电话是多少？", PHONE), ("打哪里？", TAG), ("找谁复查？", DOCTOR), *distinct("one", 1)]
+    shelf.add("one", rows)
+    return rows
+
+
+def test_private_values_are_masked_and_counted_by_type_unless_asked_otherwise(shelf, up_to, private):
+    manifest = up_to("clean")["one"]
+    assert outputs(shelf, manifest)[0] == ("one/sft/0.jsonl#1", TAG)
+    assert [output for _, output in outputs(shelf, manifest)][1:] == [answer for _, answer in private][1:]
+    changed = manifest.counts["sft"]["changed"]
+    assert {name: count for name, count in changed.items() if "mask" in name} == {"masked_phone": 1}
+    assert "pii" not in manifest.parameters["sft"]
+
+
+def test_kept_they_stand_as_they_came(shelf, up_to, private):
+    manifest = up_to("clean", pii="keep")["one"]
+    assert [output for _, output in outputs(shelf, manifest)] == [answer for _, answer in private]
+    assert manifest.counts["sft"]["dropped"] == {}
+    assert manifest.parameters["sft"]["pii"] == "keep"
+    assert "privacy" not in manifest.parameters["sft"]["steps"]
+
+
+def test_dropped_a_record_goes_for_a_value_and_not_for_a_tag_that_came_so(shelf, up_to, private):
+    manifest = up_to("clean", pii="drop")["one"]
+    counts = manifest.counts["sft"]
+    assert (counts["read"], counts["kept"], counts["dropped"]) == (4, 3, {"private": 1})
+    assert outputs(shelf, manifest, "rejects") == [("one/sft/0.jsonl#1", "private")]
+    assert [output for _, output in outputs(shelf, manifest)] == [answer for _, answer in private][1:]
+    assert (manifest.parameters["sft"]["pii"], manifest.parameters["sft"]["names"]) == ("drop", False)
+
+
+def test_doctors_names_are_private_where_that_is_asked_for(shelf, up_to, private):
+    asked = {"changes": parse_changes(["clean=+names"])}
+    masked = up_to("clean", **asked)["one"]
+    assert dict(outputs(shelf, masked))["one/sft/0.jsonl#3"] == DOCTOR.replace("张伟医生", "[DOCTOR]")
+    dropped = up_to("clean", pii="drop", **asked)["one"]
+    assert outputs(shelf, dropped, "rejects") == [("one/sft/0.jsonl#1", "private"), ("one/sft/0.jsonl#3", "private")]
+    kept = up_to("clean", pii="keep", **asked)["one"]
+    assert dict(outputs(shelf, kept))["one/sft/0.jsonl#3"] == DOCTOR
+
+
+def test_a_value_in_a_question_or_in_the_worse_answer_is_one_too(shelf, up_to, distinct):
+    rows = [(f"我的电话13812345678请回电，{distinct('one', 1)[0][0]}", distinct("one", 1)[0][1]), ("打哪里？", PHONE)]
+    shelf.add("one", [*rows, *distinct("one", 2, 1)], more=PREFERENCES, examples=REJECTED)
+    counts = up_to("clean", pii="drop")["one"].counts
+    assert {name: (each["kept"], each["dropped"]) for name, each in counts.items()} == {
+        "rw": (2, {"private": 2}),
+        "sft": (2, {"private": 2}),
+    }
+    masked = up_to("clean")["one"]
+    assert [each["changed"]["masked_phone"] for each in masked.counts.values()] == [2, 2]
+    (part,) = [f["path"] for f in masked.files if f["kind"] == "records" and f["output"] == "rw"]
+    row = pl.read_parquet(shelf.data / "clean/one" / part).row(1, named=True)
+    assert row["rejected"] == row["output"][1] == TAG
+
+
+def test_what_was_masked_once_is_masked_again_to_the_byte(shelf, up_to, private, snapshot):
+    up_to("clean")
+    first = snapshot(shelf.data / "clean")
+    up_to("clean", pii="keep")
+    assert snapshot(shelf.data / "clean") != first
+    up_to("clean")
+    assert snapshot(shelf.data / "clean") == first
+
+
+def test_what_cannot_be_done_to_them_is_refused_before_any_work(shelf, up_to, private):
+    with pytest.raises(CareError) as caught:
+        up_to("clean", pii="hide")
+    assert str(caught.value) == "--pii hide is not known. Write one of: mask, keep, drop."
+    assert caught.value.code == Exit.USAGE
+    assert not (shelf.data / "raw").exists()
