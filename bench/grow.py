@@ -77,7 +77,7 @@ def write(blocks: Iterator[pl.Series], target: Path) -> None:
     """The texts numbered, as Parquet; the file is there only when it is whole."""
     schema = pa.schema([("id", pa.int64()), ("text", pa.string())])
     partial, first = target.with_suffix(".part"), 0
-    with pq.ParquetWriter(partial, schema, compression="zstd") as writer:
+    with pq.ParquetWriter(partial, schema, compression="lz4") as writer:
         for texts in blocks:
             ids = pa.array(np.arange(first, first + len(texts)))
             writer.write_table(pa.table([ids, texts.to_arrow().cast(pa.string())], schema=schema))

@@ -64,6 +64,11 @@ class Workbench:
         os.sync()
         return self.python(*words)
 
+    def command(self, *words: object) -> Spent:
+        """The same of any program, without ours in its way."""
+        os.sync()
+        return run(list(map(str, words)), self.work)
+
     def care_data(self, *words: object) -> Spent:
         """The command run on this data folder."""
         return self.python("-m", "care_data.cli", *words, "--to", self.data)

@@ -17,8 +17,8 @@ from care_data.duplicates.dialogues import Dialogues, hash_exchanges, mark_cuts,
 from care_data.duplicates.inputs import TURNS, Input, Rules
 from care_data.duplicates.keys import ArrayWriter, Keys, KeyWriter
 from care_data.fingerprints.bands import Plan
-from care_data.fingerprints.normalisation import Texts, compose, folding, pack, take
-from care_data.fingerprints.shingles import fold, shingle
+from care_data.fingerprints.normalisation import Texts, folding, take
+from care_data.fingerprints.shingles import fold_written, shingle
 from care_data.fingerprints.signatures import blank, sign
 from care_data.kernels import kernel
 from care_data.threads import work_ahead
@@ -203,7 +203,7 @@ def _fold_block(number: int, frame: "pl.DataFrame", groups: int) -> _Block:
     digests, lengths = np.zeros((frame.height, 2), np.uint64), np.zeros(frame.height, np.int64)
     keys = []
     for group in range(groups):
-        folded, digests, read = fold(pack(compose(frame[f"group{group}"])), digests)
+        folded, digests, read = fold_written(frame[f"group{group}"], digests)
         keys.append(folded)
         lengths += read
     exchanges = digests[:, 0].copy(), np.ones(frame.height, np.int64)

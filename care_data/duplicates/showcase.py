@@ -12,7 +12,7 @@ from care_data.duplicates.search import EXACT, KEPT, REASONS, Verdicts
 if TYPE_CHECKING:
     import polars as pl
 
-_REACH = 200_000
+_REACH = 50_000
 _MEMBERS = 3
 
 

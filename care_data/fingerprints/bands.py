@@ -145,19 +145,10 @@ def hash_bands(signatures: NDArray, bands: Plan) -> NDArray[np.uint64]:
 
 
 @kernel
-def _hash(signatures: NDArray, record: int, begin: int, rows: int) -> np.uint64:
-    key = np.uint64(begin + 1)
-    for at in range(begin, begin + rows):
-        key = (key ^ np.uint64(signatures[record, at])) * _BASE
-        key ^= key >> _SHIFT
-    return key
-
-
-@kernel
 def _hash_bands(signatures: NDArray, rows: int, keys: NDArray) -> None:
     for record in range(signatures.shape[0]):
         for band in range(keys.shape[0]):
-            keys[band, record] = _hash(signatures, record, band * rows, rows)
+            keys[band, record] = _key(signatures, record, band * rows, rows)
 
 
 def meet(one: NDArray, two: NDArray, bands: Plan) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -204,11 +195,18 @@ def _meet(one: NDArray, two: NDArray, begin: int, rows: int, agreements: int) ->
 
 @kernel
 def _key(signatures: NDArray, record: int, begin: int, rows: int) -> np.uint64:
-    key = np.uint64(begin + 1)
+    # As many values as 64 bits hold are taken at once: a band of a sketch is most often one such word.
+    bits = 8 * signatures.itemsize
+    key, packed, used = np.uint64(begin + 1), np.uint64(0), 0
     for at in range(begin, begin + rows):
-        key = (key ^ np.uint64(signatures[record, at])) * _BASE
-        key ^= key >> _SHIFT
-    return key
+        if used + bits > 64:
+            key = (key ^ packed) * _BASE
+            key ^= key >> _SHIFT
+            packed, used = np.uint64(0), 0
+        packed = packed << np.uint64(bits) | np.uint64(signatures[record, at])
+        used += bits
+    key = (key ^ packed) * _BASE
+    return key ^ (key >> _SHIFT)
 
 
 @kernel

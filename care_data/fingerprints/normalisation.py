@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 # What str.normalize("NFC") may join to the character before it: combining marks and the vowels and finals of Hangul.
 COMPOSABLE = r"\p{M}|[\u{1161}-\u{1175}\u{11A8}-\u{11C2}]"
-# Marks an entry of the table: kept only with a digit on both sides.
-BETWEEN_DIGITS = np.uint32(1 << 31)
+# Mark an entry of the table: kept only with a digit on both sides; may be joined to the character before it.
+BETWEEN_DIGITS, JOINS = np.uint32(1 << 31), np.uint32(1 << 30)
 _TABLED = 0x20000
 _DROPPED = frozenset({"Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Zs", "Zl", "Zp", "Cc", "Cf", "Co", "Cs", "Sk", "So"})
 _KEPT = frozenset("%‰")
@@ -80,8 +80,11 @@ def take(texts: Texts, rows: NDArray[np.int64]) -> Texts:
 
 @cache
 def folding() -> NDArray[np.uint32]:
-    """For each code point of the first two planes what it is in the key: 0 where it is dropped."""
-    return frozen(np.array([_fold(chr(code)) for code in range(_TABLED)], np.uint32))
+    """For each code point of the first two planes what it is in the key: 0 where it is dropped, and its marks."""
+    table = np.array([_fold(chr(code)) for code in range(_TABLED)], np.uint32)
+    joining = [code for code in range(_TABLED) if unicodedata.category(chr(code))[0] == "M"]
+    table[[*joining, *range(0x1161, 0x1176), *range(0x11A8, 0x11C3)]] |= JOINS
+    return frozen(table)
 
 
 def _fold(character: str) -> int:

@@ -8,11 +8,19 @@ the shingle itself (two of a pair of texts of 1,000 characters collide by chance
 are what MinHash takes.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
-from care_data.fingerprints.normalisation import Texts, folding, frozen
+from care_data.fingerprints.normalisation import Texts, compose, folding, frozen, pack
 from care_data.kernels import kernel
+
+if TYPE_CHECKING:
+    pass
+
+if TYPE_CHECKING:
+    import polars as pl
 
 SHINGLE = 5
 _BASE = np.uint64(0x9E3779B97F4A7C15)
@@ -23,23 +31,41 @@ _LANE_1 = np.uint64(0xE7037ED1A0B428DB)
 _LANE_2 = np.uint64(0x8EBC6AF09C88C6E3)
 _SHIFT_1, _SHIFT_2, _SHIFT_3 = np.uint64(32), np.uint64(29), np.uint64(33)
 _MIX_1, _MIX_2 = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53)
-_BETWEEN_DIGITS = 1 << 31
+_BETWEEN_DIGITS, _JOINS = 1 << 31, 1 << 30
 _BEYOND_TABLE = 0xE0000
+_HAN, _AFTER_HAN = 0x4E00, 0xA000
+_LOW = np.uint32(0x3F)
+
+
+def fold_written(
+    texts: "pl.Series", before: NDArray[np.uint64] | None = None
+) -> tuple[Texts, NDArray[np.uint64], NDArray[np.int64]]:
+    """fold() of texts as they are written: composed first, where one holds a character that may join another."""
+    filled = texts.fill_null("") if texts.null_count() else texts
+    keys, digests, lengths, joining = _fold_all(pack(filled), before)
+    return fold(pack(compose(filled)), before) if joining else (keys, digests, lengths)
 
 
 def fold(texts: Texts, before: NDArray[np.uint64] | None = None) -> tuple[Texts, NDArray[np.uint64], NDArray[np.int64]]:
-    """Per text its key, a 128-bit hash of that (rows x 2) and its length in characters, those dropped included.
+    """Per composed text its key, a 128-bit hash of that (rows x 2) and its length in characters, dropped ones included.
 
     before: the hashes of an earlier group of the same records; the result then stands for both groups in their order.
     The same in every process, version and machine.
     """
+    return _fold_all(texts, before)[:3]
+
+
+def _fold_all(
+    texts: Texts, before: NDArray[np.uint64] | None
+) -> tuple[Texts, NDArray[np.uint64], NDArray[np.int64], int]:
+    """The same, and how many characters may join the one before them."""
     state = np.zeros((len(texts), 2), np.uint64) if before is None else before.copy()
     size = int(texts.offsets[-1] - texts.offsets[0])
     # A character's lower case may take three bytes where it took two itself.
     data, offsets = np.empty(size + size // 2, np.uint8), np.zeros(len(texts) + 1, np.int64)
     lengths = np.zeros(len(texts), np.int64)
-    _fold(texts.data, texts.offsets, folding(), state, lengths, data, offsets)
-    return Texts(frozen(data[: offsets[-1]]), frozen(offsets)), state, lengths
+    joining = _fold(texts.data, texts.offsets, folding(), state, lengths, data, offsets)
+    return Texts(frozen(data[: offsets[-1]]), frozen(offsets)), state, lengths, joining
 
 
 def shingle(keys: Texts, group: int = 0, bits: int = 64) -> tuple[NDArray, NDArray[np.int64]]:
@@ -62,14 +88,17 @@ def _decode(data: NDArray, start: int, stop: int, codes: NDArray) -> int:
     """The code points of UTF-8 bytes into `codes`; returns their number."""
     read, at = 0, start
     while at < stop:
-        byte = data[at]
+        byte = np.uint32(data[at])
+        if byte & np.uint32(0xF0) == np.uint32(0xE0):  # first: all of Chinese is of three bytes
+            two, three = np.uint32(data[at + 1]), np.uint32(data[at + 2])
+            codes[read] = (byte & np.uint32(0x0F)) << np.uint32(12) | (two & _LOW) << np.uint32(6) | three & _LOW
+            at += 3
+            read += 1
+            continue
         if byte < 0x80:
             code, at = byte, at + 1
         elif byte < 0xE0:
             code, at = (byte & 0x1F) << 6 | (data[at + 1] & 0x3F), at + 2
-        elif byte < 0xF0:
-            code = (byte & 0x0F) << 12 | (data[at + 1] & 0x3F) << 6 | (data[at + 2] & 0x3F)
-            at += 3
         else:
             code = (byte & 0x07) << 18 | (data[at + 1] & 0x3F) << 12
             code |= (data[at + 2] & 0x3F) << 6 | (data[at + 3] & 0x3F)
@@ -80,15 +109,23 @@ def _decode(data: NDArray, start: int, stop: int, codes: NDArray) -> int:
 
 
 @kernel
-def _keep(codes: NDArray, read: int, table: NDArray) -> int:
-    """The key's code points, in place of the text's; returns their number."""
-    kept, pending, after_digit = 0, 0, False
+def _keep(codes: NDArray, read: int, table: NDArray) -> tuple[int, int]:
+    """The key's code points, in place of the text's; returns their number, and of characters that may join others."""
+    kept, joining, pending, after_digit = 0, 0, 0, False
     for at in range(read):
         code = codes[at]
+        if _HAN <= code < _AFTER_HAN:  # itself: no look at the table, which does not fit the fastest cache
+            codes[kept] = code
+            kept += 1
+            pending, after_digit = 0, False
+            continue
         if code < table.shape[0]:
             code = table[code]
         elif code >= _BEYOND_TABLE:  # tags, more variation selectors, private use
             code = 0
+        if code & _JOINS:
+            joining += 1
+            code ^= _JOINS
         if code & _BETWEEN_DIGITS:
             pending = code ^ _BETWEEN_DIGITS if after_digit else 0
             after_digit = False
@@ -102,22 +139,22 @@ def _keep(codes: NDArray, read: int, table: NDArray) -> int:
             codes[kept] = code
             kept += 1
         pending, after_digit = 0, is_digit
-    return kept
+    return kept, joining
 
 
 @kernel
 def _encode(codes: NDArray, kept: int, data: NDArray, at: int) -> int:
     """The code points as UTF-8 from data[at] on; returns where they end."""
     for code in codes[:kept]:
-        if code < 0x80:
+        if 0x800 <= code < 0x10000:
+            data[at], data[at + 1], data[at + 2] = 0xE0 | code >> 12, 0x80 | code >> 6 & 0x3F, 0x80 | code & 0x3F
+            at += 3
+        elif code < 0x80:
             data[at] = code
             at += 1
         elif code < 0x800:
             data[at], data[at + 1] = 0xC0 | code >> 6, 0x80 | code & 0x3F
             at += 2
-        elif code < 0x10000:
-            data[at], data[at + 1], data[at + 2] = 0xE0 | code >> 12, 0x80 | code >> 6 & 0x3F, 0x80 | code & 0x3F
-            at += 3
         else:
             data[at], data[at + 1] = 0xF0 | code >> 18, 0x80 | code >> 12 & 0x3F
             data[at + 2], data[at + 3] = 0x80 | code >> 6 & 0x3F, 0x80 | code & 0x3F
@@ -149,11 +186,12 @@ def _fold(
     lengths: NDArray,
     data: NDArray,
     ends: NDArray,
-) -> None:
-    codes = np.empty(_longest(offsets), np.uint32)
+) -> int:
+    codes, joining = np.empty(_longest(offsets), np.uint32), 0
     for row in range(offsets.shape[0] - 1):
         read = _decode(texts, offsets[row], offsets[row + 1], codes)
-        kept = _keep(codes, read, table)
+        kept, found = _keep(codes, read, table)
+        joining += found
         one, two = state[row, 0] ^ _LANE_2, state[row, 1] ^ _LANE_1
         for at in range(kept):
             code = np.uint64(codes[at])
@@ -165,6 +203,7 @@ def _fold(
         state[row, 0], state[row, 1] = _mix(one ^ length), _mix(two + length)
         lengths[row] = read
         ends[row + 1] = _encode(codes, kept, data, ends[row])
+    return joining
 
 
 @kernel

@@ -13,6 +13,7 @@ _BASE = np.uint64(0x9E3779B97F4A7C15)
 _SALT = np.uint64(0xA0761D6478BD642F)
 _MIX_1, _MIX_2, _SHIFT = np.uint64(0xFF51AFD7ED558CCD), np.uint64(0xC4CEB9FE1A85EC53), np.uint64(33)
 _BETWEEN_DIGITS = 1 << 31
+_UNMARKED = ~(1 << 30)
 _BEYOND_TABLE = 0xE0000
 
 
@@ -84,6 +85,7 @@ def _tokenise(data: NDArray, offsets: NDArray, table: NDArray, tokens: NDArray, 
                 code = table[code]
             elif code >= _BEYOND_TABLE:
                 code = 0
+            code &= _UNMARKED
             parts = code == 0 or code & _BETWEEN_DIGITS or _is_han(code)
             if parts and word:
                 tokens[out] = _mix(word)

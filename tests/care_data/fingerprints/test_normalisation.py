@@ -5,7 +5,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from care_data.fingerprints.normalisation import BETWEEN_DIGITS, Texts, compose, folding, pack, take
+from care_data.fingerprints.normalisation import BETWEEN_DIGITS, JOINS, Texts, compose, folding, pack, take
 from care_data.fingerprints.shingles import fold
 
 
@@ -73,9 +73,9 @@ def test_folding_of_some_characters() -> None:
 
 def test_folding_twice_is_folding_once() -> None:
     table = folding()
-    values = table[(table != 0) & (table < BETWEEN_DIGITS)]
+    values = table[(table != 0) & (table < BETWEEN_DIGITS)] & ~JOINS
     values = values[values < len(table)]
-    stray = values[table[values] != values]
+    stray = values[table[values] & ~JOINS != values]
     assert len(values) > 90_000
     assert [unicodedata.name(chr(value)) for value in stray] == []
 
