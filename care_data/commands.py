@@ -190,6 +190,7 @@ def _settings(options: Options, failures: dict[str, CareError], entries: "list[E
         outputs=asked,
         progress=bars.advance,
         failed=failed,
+        say=bars.say,
         hosts=load_hosts(options.hf_endpoint, options.send_token),
         accept_changed=options.accept_changed,
         permitted=options.permitted or os.environ.get("CARE_CRAWL") == "yes",
@@ -265,6 +266,7 @@ def dedupe_given_files(options: Options) -> int:
             options.index.expanduser() if options.index else None,
             options.engine,
             options.address,
+            bars.say,
         )
     seconds = time.monotonic() - started
     if options.as_json:

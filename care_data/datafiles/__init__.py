@@ -64,6 +64,14 @@ class DataFile:
                 return parquet.count_rows(self.path)
         return sum(frame.height for frame in self.read([]))
 
+    def text_size(self) -> int:
+        """About how many bytes of text it holds, by its size; of packed text four times that."""
+        size = self.path.stat().st_size
+        if self.kind == "parquet":
+            with _naming(self.path):
+                return parquet.unpacked_size(self.path)
+        return 4 * size if packing_of(self.path) else size
+
     def copy(self, stays: "NDArray[np.bool_]", to: Path) -> None:
         """Write the rows i with stays[i], unchanged and in order, as a file of the same format; whole or not at all.
 

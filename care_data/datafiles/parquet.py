@@ -34,6 +34,13 @@ def count_rows(path: Path) -> int:
         return int(source.metadata.num_rows)
 
 
+def unpacked_size(path: Path) -> int:
+    """The bytes of all its columns before compression, by its footer."""
+    with _open(path) as source:
+        metadata = source.metadata
+        return sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
+
+
 def name_fields(path: Path) -> list[str]:
     """Its columns."""
     with _open(path) as source:

@@ -37,17 +37,21 @@ def unheard(corpus: str, error: CareError) -> None:
     """Nobody told; the result of the run holds it."""
 
 
+def mute(line: str) -> None:
+    """Nothing said."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """What a run is told. outputs: names wanted beyond the default ones, `corpus.output`.
 
-    hosts: who stands for upstream, by default what environment and config file say. accept_changed: a file that
-    upstream changed since it was first fetched is taken as it is now. permitted: the user may crawl the sites that ask.
-    changes: what cleaning does otherwise than registry and entries say.
-    dedupe: what holds instead of the registry's [dedupe] (duplicates.inputs.Rules). index: a folder of
-    indexes, one a format, whose records come first. pii: mask, keep or drop private
-    values. against: files of test sets, beside the registry's. mix: what of the records goes into a release; by default
-    all. engine, address: where the work is done, and of which cluster (engines.run_tasks).
+    say: told lines for people, such as what a stage will take. hosts: who stands for upstream, by default what
+    environment and config file say. accept_changed: a file that upstream changed since it was first fetched is taken as
+    it is now. permitted: the user may crawl the sites that ask. changes: what cleaning does otherwise than registry and
+    entries say. dedupe: what holds instead of the registry's [dedupe] (duplicates.inputs.Rules). index: a folder of
+    indexes, one a format, whose records come first. pii: mask, keep or drop private values. against: files of test
+    sets, beside the registry's. mix: what of the records goes into a release; by default all. engine, address: where
+    the work is done, and of which cluster (engines.run_tasks).
     """
 
     store: Store
@@ -57,6 +61,7 @@ class Settings:
     outputs: frozenset[str] = frozenset()
     progress: Progress = silent
     failed: Failed = unheard
+    say: Callable[[str], None] = mute
     hosts: "Hosts | None" = None
     accept_changed: bool = False
     permitted: bool = False

@@ -43,6 +43,8 @@ def dedupe_corpora(entries: list[Entry], settings: Settings) -> dict[str, StageR
 
     The work of a corpus depends on all corpora of the run, so its key does too.
     """
+    from care_data.datafiles.parquet import unpacked_size
+    from care_data.duplicates.estimates import estimate
     from care_data.duplicates.index.runs import has_run, hold
 
     before = {entry.name: require_stage("clean", entry, settings) for entry in entries}
@@ -63,6 +65,8 @@ def dedupe_corpora(entries: list[Entry], settings: Settings) -> dict[str, StageR
         return {
             name: leave(manifest, settings.store.folder("dedupe", name)) for name, manifest in done.items() if manifest
         }
+    size = sum(unpacked_size(source.path) for sources in by_format.values() for source in sources)
+    settings.say(f"dedupe   {estimate(size, settings.workers, rules.exhaustive)}")
     parts: dict[str, list[tuple[str, Part]]] = {entry.name: [] for entry in entries}
     overlaps: dict[str, dict[str, Counter[str]]] = {}
     for record_format, sources in by_format.items():

@@ -22,6 +22,7 @@ import polars as pl
 from care_data import __version__
 from care_data.datafiles import DataFile, find_files
 from care_data.datafiles.texts import JOINT
+from care_data.duplicates.estimates import estimate
 from care_data.duplicates.fields import suit_groups
 from care_data.duplicates.index import find_indexes
 from care_data.duplicates.index.additions import query_index
@@ -69,6 +70,7 @@ def dedupe_files(
     index_folder: Path | None = None,
     engine: str = "local",
     address: str | None = None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> FilesResult:
     """Write the rows of the files without duplicates into the folder `out`, replacing what an earlier run made there.
 
@@ -76,7 +78,7 @@ def dedupe_files(
     tell. Rows of a path named earlier stay, then longer ones, then earlier ones. What `out` holds already, made of the
     same files by the same rules, is left. id_field: what names a row in the tables of `out`; by default its file and
     number. index_folder: an index whose records come before the files and to which those that stay are added. engine,
-    address: as of engines.run_tasks. CareError (2) for an `out` that holds anything else.
+    address: as of engines.run_tasks. say: told what it will take. CareError (2) for an `out` that holds anything else.
     """
     rules.plan()  # rules that cannot be are told before the files are read
     files = find_files(paths)
@@ -93,6 +95,7 @@ def dedupe_files(
         done = _done(out, _key(hashing.result(), parameters)) if read_manifest(out) else None
         if done and has_run(index, run):
             return FilesResult(done, False, [], files)
+        say(f"dedupe   {estimate(sum(file.text_size() for file in files), workers, rules.exhaustive)}")
         inputs = [
             Input(partial(_read, file, groups), label=file.name, priority=priority)
             for file, priority in zip(files, parameters["priorities"], strict=True)
