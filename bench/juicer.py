@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 VERSION = "1.6.1"
+UNSAID = ["aiohttp", "ftfy", "selectolax"]
+"""What it imports when it runs and does not ask for when it is installed."""
 
 STEPS: list[dict[str, Any]] = [
     {"clean_html_mapper": {}},
@@ -42,7 +44,9 @@ def install(folder: Path) -> None:
         return
     venv.create(folder, with_pip=True)
     ended = subprocess.run(
-        [folder / "bin/pip", "install", "--quiet", f"py-data-juicer=={VERSION}"], capture_output=True, text=True
+        [folder / "bin/pip", "install", "--quiet", f"py-data-juicer=={VERSION}", *UNSAID],
+        capture_output=True,
+        text=True,
     )
     if ended.returncode:
         last = "\n".join(ended.stderr.strip().split("\n")[-8:])

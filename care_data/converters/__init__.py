@@ -238,6 +238,7 @@ class Converter:
 
 
 def _ids(rows: pl.DataFrame, place: str) -> pl.Series:
+    rows = rows.select([name for name in ("_row", "_copy") if name in rows.columns]).rechunk()  # else format panics
     number = pl.format("{}#{}", pl.lit(place), pl.col("_row"))
     if "_copy" in rows.columns:
         number = pl.when(pl.col("_copy") > 1).then(pl.format("{}.{}", number, pl.col("_copy"))).otherwise(number)

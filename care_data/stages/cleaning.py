@@ -1,7 +1,9 @@
 """The clean stage: text made clean, records not worth training on dropped by name."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +11,7 @@ from care_data import __version__, cleaners, filters, records
 from care_data.entries import Entry, Output
 from care_data.errors import CareError, Exit
 from care_data.parts import Part, PartWriter, open_part, read_frames
+from care_data.rows import BATCH_ROWS
 from care_data.stages import (
     Settings,
     StageResult,
@@ -22,14 +25,17 @@ from care_data.stages import (
 )
 from care_data.stages.changes import cleaning_steps, filter_limits
 from care_data.store import Manifest, code_digest, sha256_json, writing
+from care_data.threads import count_workers, work_ahead
 
 if TYPE_CHECKING:
     import polars as pl
 
-
 PII = ("mask", "keep", "drop")
 PRIVATE_STEPS = ("privacy", "names")
-
+ROWS, BYTES = 60_000, 24 << 20
+"""Records cleaned at a time, by number or size: for each lot of them a hundred patterns are compiled anew."""
+THREADS = 4
+"""The most lots of one part that are worked on at a time: each more takes a quarter of a gibibyte."""
 
 TWICE = {"rw": {"chosen": 0, "rejected": 1}}
 """By format the columns that say an answer of `output` again: cleaned there alone, so what is masked counts once."""
@@ -37,7 +43,7 @@ TWICE = {"rw": {"chosen": 0, "rejected": 1}}
 
 @dataclass(frozen=True)
 class CleanTask:
-    """One part to clean and filter."""
+    """One part to clean and filter. threads: frames of it that are worked on at a time."""
 
     source: Path
     part: Path
@@ -46,6 +52,7 @@ class CleanTask:
     limits: dict[str, Any]
     pii: str = "mask"
     names: bool = False
+    threads: int = 1
 
 
 def clean_corpus(entry: Entry, settings: Settings) -> StageResult:
@@ -58,12 +65,20 @@ def clean_corpus(entry: Entry, settings: Settings) -> StageResult:
     if done := settings.store.done("clean", entry.name, key):
         return leave(done, settings.store.folder("clean", entry.name))
     source, folder = settings.store.folder("convert", entry.name), settings.store.folder("clean", entry.name)
+    parts = [f for f in before.files if f["kind"] == "records"]
+    # Where there are fewer parts than cores, or one, each takes what the others leave.
+    threads = max(1, min(THREADS, count_workers(settings.workers) // max(1, len(parts))))
     tasks = [
-        CleanTask(source / f["path"], folder / renamed(f["path"], key), outputs[f["output"]], **parameters[f["output"]])
-        for f in before.files
-        if f["kind"] == "records"
+        CleanTask(
+            source=source / f["path"],
+            part=folder / renamed(f["path"], key),
+            output=outputs[f["output"]],
+            threads=1 if settings.engine == "ray" else threads,
+            **parameters[f["output"]],
+        )
+        for f in parts
     ]
-    parts = run_parts(clean_part, tasks, [task.source for task in tasks], "clean", entry.name, settings)
+    made = run_parts(clean_part, tasks, [task.source for task in tasks], "clean", entry.name, settings)
     manifest = Manifest(
         stage="clean",
         corpus=entry.name,
@@ -72,8 +87,8 @@ def clean_corpus(entry: Entry, settings: Settings) -> StageResult:
         code=code_digest(),
         inputs=inputs,
         parameters=parameters,
-        counts=sum_counts([(task.output.name, part) for task, part in zip(tasks, parts, strict=True)]),
-        files=[f for task, part in zip(tasks, parts, strict=True) for f in part.describe(folder, task.output.name)],
+        counts=sum_counts([(task.output.name, part) for task, part in zip(tasks, made, strict=True)]),
+        files=[f for task, part in zip(tasks, made, strict=True) for f in part.describe(folder, task.output.name)],
         verified=before.verified,
     )
     return finish(manifest, folder)
@@ -97,32 +112,16 @@ def _choose(output: Output, settings: Settings) -> dict[str, Any]:
 
 def clean_part(task: CleanTask) -> Part:
     """Clean one part and write it; a part that is there already is taken as it is."""
-    import polars as pl
-
     if done := open_part(task.part):
         return done
-    output = task.output
-    names = records.text_columns(output.format, output.extra)
-    words = cleaned_columns(output)
     read, dropped, changed = 0, Counter[str](), Counter[str]()
-    writer = PartWriter(task.part, records.arrow_schema(output.format, output.extra))
+    writer = PartWriter(task.part, records.arrow_schema(task.output.format, task.output.extra))
     with writing(task.part) as temporary:
-        for frame in read_frames(task.source):
-            cleaned, counts = cleaners.clean(frame, task.steps, words)
-            cleaned = cleaned.with_columns(
-                pl.col("output").list.get(at).alias(name) for name, at in TWICE.get(output.format, {}).items()
-            )
-            rule = pl.coalesce(
-                _private(task, cleaned, words),
-                filters.reason(output.format, task.limits, output.language),
-                records.violation(output.format, cleaned.columns),
-            )
-            reason = cleaned.select(rule.alias("reason")).to_series()
-            detail = pl.struct(names).struct.json_encode()
-            aside = cleaned.with_columns(reason).filter(reason.is_not_null()).select("id", "reason", detail=detail)
-            writer.write(cleaned.filter(reason.is_null()), temporary)
+        for kept, aside, counts in work_ahead(partial(_clean, task), _gather(task.source), task.threads):
+            for start in range(0, max(1, kept.height), BATCH_ROWS):  # later stages read a batch at a time
+                writer.write(kept.slice(start, BATCH_ROWS), temporary)
             writer.set_aside(aside)
-            read += frame.height
+            read += kept.height + aside.height
             dropped.update(dict(aside.get_column("reason").value_counts().iter_rows()))
             changed.update(counts)
         writer.close(
@@ -131,6 +130,40 @@ def clean_part(task: CleanTask) -> Part:
     part = open_part(task.part)
     assert part is not None, "a part is there once it was written"  # noqa: S101
     return part
+
+
+def _gather(source: Path) -> "Iterator[pl.DataFrame]":
+    """The part's frames, several at a time while they are small."""
+    import polars as pl
+
+    waiting: list[pl.DataFrame] = []
+    for frame in read_frames(source):
+        waiting.append(frame)
+        if sum(each.height for each in waiting) >= ROWS or sum(each.estimated_size() for each in waiting) >= BYTES:
+            yield pl.concat(waiting)
+            waiting = []
+    if waiting:
+        yield pl.concat(waiting)
+
+
+def _clean(task: CleanTask, frame: "pl.DataFrame") -> "tuple[pl.DataFrame, pl.DataFrame, dict[str, int]]":
+    """The records that stay, those set aside with the reason and their texts, and how many each step changed."""
+    import polars as pl
+
+    output, words = task.output, cleaned_columns(task.output)
+    cleaned, counts = cleaners.clean(frame, task.steps, words)
+    cleaned = cleaned.with_columns(
+        pl.col("output").list.get(at).alias(name) for name, at in TWICE.get(output.format, {}).items()
+    )
+    rule = pl.coalesce(
+        _private(task, cleaned, words),
+        filters.reason(output.format, task.limits, output.language),
+        records.violation(output.format, cleaned.columns),
+    )
+    reason = cleaned.select(rule.alias("reason")).to_series()
+    detail = pl.struct(records.text_columns(output.format, output.extra)).struct.json_encode()
+    aside = cleaned.with_columns(reason).filter(reason.is_not_null()).select("id", "reason", detail=detail)
+    return cleaned.filter(reason.is_null()), aside, counts
 
 
 def cleaned_columns(output: Output) -> list[str]:

@@ -8,13 +8,6 @@ import polars as pl
 from care_data.characters import TAGS
 from care_data.cleaners.privacy.replacement import mask_where, replace_unless
 
-HOT = (
-    r"[0-9A-Za-z一二三四五六七八九十]\s?(?:号|弄|组|队|社|栋|幢|单元|#)"
-    r"|[路街道](?:交[叉汇]|路口)"
-    r"|[a-z]\s(?:R(?:oa)?d|St(?:reet)?|Ave(?:nue)?|Lane|Ln|Boulevard|Blvd|Drive|Terrace|Parkway|Highway|Crescent|Way|Court"
-    r"|Place|Square)"
-)
-
 NAMED = r"[\p{Han}--[在到于住寄往至去址是为来请我你他她您的了与及或从由写位搬送递所馆厂司距离过有把这那每就]]"
 """A character of a name, none of the words that stand before one."""
 
@@ -34,6 +27,14 @@ STREET = (
 )
 SETTLEMENT = rf"{NAMED}{{1,5}}?(?:村|社区|[屯庄寨坊湾]|新村|小区|花园|[苑里]|家园|公寓)"
 HOUSE = r"\s?(?:号楼|号院|号|弄|组|队|社|[栋幢](?:[0-9]{3,4}(?-u:\b))?)"
+HOT = (
+    rf"[路街巷同道段里弄村区屯庄寨坊湾园苑寓]{NUMBER}\s?[号弄组队社栋幢座]"
+    r"|[路街道](?:交[叉汇]|路口)"
+    r"|[a-z]\s(?:R(?:oa)?d|St(?:reet)?|Ave(?:nue)?|Lane|Ln|Boulevard|Blvd|Drive|Terrace|Parkway|Highway|Crescent|Way|Court"
+    r"|Place|Square)"
+)
+"""What every address holds: a number between the end of the name of a street or village and 号, or a crossing."""
+
 BLOCK = rf"{NAMED}{{1,5}}?(?:[苑府园庭居城里]|小区|花园|大厦|公寓|广场|家园)"
 ROOM = (
     r"[0-9A-Za-z]{1,5}(?:[-－][0-9A-Za-z]{1,5})*\s?"

@@ -165,6 +165,17 @@ def test_what_may_be_absent_is_not_asked_for(spec: dict[str, Any]) -> None:
     require_columns(Output("sft", "sft", "pair", "rows", **spec), {"q", "a"})
 
 
+def test_rows_of_a_frame_in_many_chunks_are_set_aside_with_their_ids() -> None:
+    """As readers give them; what is left of a chunk may be nothing."""
+    frame = pl.DataFrame({"q": "问", "a": ["答" if row not in (37, 49) else " " for row in range(1, 51)]})
+    frame = frame.with_row_index("_row", 1)
+    chunked = pl.concat([frame.slice(start, 5) for start in range(0, 50, 5)], rechunk=False)
+    output = Output("sft", "sft", "pair", "rows", fields=PAIR)
+    (made,) = Converter(output, "mine", "MIT", []).convert_all([Batch(chunked, [], {"q", "a"})], "p")
+    assert made.rejects.get_column("id").to_list() == ["mine/sft/p#37", "mine/sft/p#49"]
+    assert made.records.height == 48
+
+
 def test_a_batch_of_bad_rows_says_nothing_of_the_columns() -> None:
     """A file in another encoding has no good row: that is what must be told, not that a column is missing."""
     output = Output("sft", "sft", "pair", "rows", fields=PAIR)

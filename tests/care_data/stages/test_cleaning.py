@@ -6,6 +6,8 @@ import polars as pl
 import pytest
 
 from care_data.errors import CareError, Exit
+from care_data.parts import read_frames
+from care_data.stages import cleaning
 from care_data.stages.changes import parse_changes
 
 PREFERENCES = """
@@ -70,6 +72,26 @@ def test_an_entry_and_a_run_move_limits(shelf, up_to, distinct):
     manifest = up_to("clean", changes=parse_changes(["filters.sft.see_a_doctor_only=false"]))["one"]
     assert (manifest.counts["sft"]["kept"], manifest.counts["sft"]["dropped"]) == (4, {})
     assert manifest.parameters["sft"]["limits"]["see_a_doctor_only"] is False
+
+
+@pytest.mark.parametrize(("rows", "size", "workers"), [(1, 1 << 30, 1), (7, 1 << 30, 3), (10**6, 1, 2)])
+def test_how_many_records_are_cleaned_at_a_time_changes_nothing(
+    shelf, up_to, distinct, monkeypatch, rows, size, workers
+):
+    noisy = [("咳嗽怎么办？", "多&nbsp;休息。"), ("咽痛怎么办？", "咽痛怎么办"), ("打哪里？", PHONE)]
+    shelf.add("one", [pair for number in range(20) for pair in (*noisy, *distinct("one", 3, 3 * number))])
+    monkeypatch.setattr(cleaning, "read_frames", lambda path: read_frames(path, 5))
+    whole = up_to("clean", workers=1)["one"]
+    kept, gone = outputs(shelf, whole), outputs(shelf, whole, "rejects")
+    assert (len(kept), len(gone)) == (100, 20)
+    for path in (shelf.data / "clean/one").iterdir():
+        path.unlink()
+    monkeypatch.setattr(cleaning, "ROWS", rows)
+    monkeypatch.setattr(cleaning, "BYTES", size)
+    monkeypatch.setattr(cleaning, "BATCH_ROWS", 3)
+    again = up_to("clean", workers=workers)["one"]
+    assert again.counts == whole.counts
+    assert (outputs(shelf, again), outputs(shelf, again, "rejects")) == (kept, gone)
 
 
 # Private values
