@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from care_data.stages.mixing import Mix
 
 
+ROWS_SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".feather", ".gz", ".zst")
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
@@ -142,7 +144,7 @@ def _select(options: Options, failures: dict[str, CareError]) -> "list[Entry]":
     if not options.corpora and not options.every:
         raise CareError("no corpus named", fix="Name corpora or groups, or say --all.", code=Exit.USAGE)
     for name in options.corpora or []:
-        if name not in registry.names() and name not in registry.groups() and Path(name).exists():
+        if Path(name).suffix.lower() in ROWS_SUFFIXES and Path(name).is_file():
             fix = "Only dedupe takes files: care-data dedupe FILE --on FIELD --out FOLDER."
             raise CareError(f"{name} is a path, not a corpus", fix=fix, code=Exit.USAGE)
     entries = registry.select(["all"] if options.every else options.corpora or [], failures)

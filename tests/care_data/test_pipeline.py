@@ -118,12 +118,14 @@ def test_nothing_in_a_release_knows_where_it_was_made(three, tmp_path):
 
 def test_manifests_fit_their_schema_and_add_up_over_the_chain(three):
     result, _ = run(three)
-    assert sum(len(manifests) for manifests in result.manifests.values()) == 13
+    assert sum(len(manifests) for manifests in result.manifests.values()) == 16
     for manifests in result.manifests.values():
         for manifest in manifests.values():
             records.require("manifest", manifest.to_json(), manifest.stage)
     for corpus in three.names:
-        chain = [result.manifests[stage][corpus].counts["sft"] for stage in ("convert", "clean", "dedupe")]
+        chain = [
+            result.manifests[stage][corpus].counts["sft"] for stage in ("convert", "clean", "dedupe", "decontaminate")
+        ]
         for before, after in pairwise(chain):
             assert after["read"] == before["kept"]
         told = result.manifests["write"][result.release.name].counts[f"{corpus}_sft"]
@@ -148,7 +150,7 @@ def test_a_second_run_does_nothing_and_touches_only_the_releases_manifest(demo, 
     again = care_data("run", "demo", "--to", folder)
     assert again.code == 0
     assert "Nothing to do: all of it is there already" in again.out
-    assert again.err.count(": nothing to do") == 13
+    assert again.err.count(": nothing to do") == 16
     after = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()}
     changed = {path.relative_to(folder).as_posix() for path in after if after[path] != before.get(path)}
     manifest = f"releases/{Path(demo[1].json['release']).name}/manifest.json"
@@ -159,7 +161,11 @@ def test_a_second_run_does_nothing_and_touches_only_the_releases_manifest(demo, 
 
 def test_a_second_run_in_this_process_reports_nothing_done(three):
     assert fresh(run(three)[1]) == {
-        *(f"{stage} {corpus}" for stage in ("fetch", "convert", "clean", "dedupe") for corpus in three.names),
+        *(
+            f"{stage} {corpus}"
+            for stage in ("fetch", "convert", "clean", "dedupe", "decontaminate")
+            for corpus in three.names
+        ),
         "release",
     }
     again, told = run(three)
@@ -182,7 +188,7 @@ def test_an_entry_whose_words_change_is_not_done_again(three):
 def test_a_changed_output_does_that_corpus_again_and_what_depends_on_it(three):
     run(three)
     change_entry(three, "mid", 'shape  = "pair"', 'shape  = "pair"\nblank  = ["无"]')
-    dedupe = {f"dedupe {corpus}" for corpus in three.names}
+    dedupe = {f"{stage} {corpus}" for stage in ("dedupe", "decontaminate") for corpus in three.names}
     assert fresh(run(three)[1]) == {"convert mid", "clean mid", "release", *dedupe}
 
 
@@ -190,7 +196,10 @@ def test_a_changed_priority_does_only_dedupe_and_release_again(three):
     run(three)
     change_entry(three, "mid", "priority = 50", "priority = 5")
     result, told = run(three)
-    assert fresh(told) == {"release", *(f"dedupe {corpus}" for corpus in three.names)}
+    assert fresh(told) == {
+        "release",
+        *(f"{stage} {name}" for stage in ("dedupe", "decontaminate") for name in three.names),
+    }
     counts = result.manifests["write"][result.release.name].counts
     assert (counts["low_sft"]["kept"], counts["mid_sft"]["kept"]) == (20, 12)
 
@@ -333,22 +342,22 @@ def test_benchmark_records_stay_apart_from_training(shelf, distinct):
     train, held = distinct("train", 8), distinct("held", 4)
     shelf.add("one", train, more=HELD, extra_files=HELD_FILES, examples=HELD_EXAMPLES)
     (shelf.upstream("one") / "held").mkdir()
-    rows = [*held, train[0]]  # a benchmark item that is also a training row stays in the benchmark as it is
+    rows = [*held, train[0]]  # an item that is also a training row stays in the benchmark, and the row goes
     lines = [json.dumps({"q": q, "a": a}, ensure_ascii=False) for q, a in rows]
     (shelf.upstream("one") / "held/test.jsonl").write_text("\n".join(lines), encoding="utf-8")
     result, _ = run(shelf)
     info = json.loads((result.release / "dataset_info.json").read_text(encoding="utf-8"))
     assert {name: (entry["care"]["role"], entry["care"]["rows"]) for name, entry in info.items()} == {
-        "one_sft": ("train", 8),
+        "one_sft": ("train", 7),
         "one_held": ("benchmark", 5),
         "one_quiz": ("benchmark", 5),
     }
-    assert set(shard(result, "one_sft")["instruction"]) == {q for q, _ in train}
+    assert set(shard(result, "one_sft")["instruction"]) == {q for q, _ in train[1:]}
     assert shard(result, "one_held")["instruction"].to_list() == [q for q, _ in rows]
     assert shard(result, "one_quiz")["question"].to_list() == [q for q, _ in rows]
     assert set(result.manifests["dedupe"]["one"].counts) == {"sft"}
     ids = [*shard(result, "one_sft")["id"], *shard(result, "one_held")["id"], *shard(result, "one_quiz")["id"]]
-    assert len(set(ids)) == 18
+    assert len(set(ids)) == 17
 
 
 def test_a_corpus_of_benchmarks_alone_is_released(shelf, distinct):
@@ -386,10 +395,10 @@ def test_an_error_of_the_system_is_the_corpus_s_own(three, monkeypatch):
     assert result.release is not None
 
 
-@pytest.mark.parametrize("stage", ["convert", "clean", "dedupe", "write"])
+@pytest.mark.parametrize("stage", ["convert", "clean", "dedupe", "decontaminate", "write"])
 def test_a_full_disk_ends_the_run_and_leaves_what_was_there(three, monkeypatch, snapshot, stage):
     """ENOSPC at every file of the stage: the error is one, what was done before stays, and a rerun completes."""
-    order = ["fetch", "convert", "clean", "dedupe", "write"]
+    order = ["fetch", "convert", "clean", "dedupe", "decontaminate", "write"]
     run(three, last=order[order.index(stage) - 1])
     before = snapshot(three.data)
     fsync = os.fsync

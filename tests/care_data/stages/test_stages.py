@@ -53,6 +53,6 @@ def test_work_on_small_sources_stays_in_this_process(tmp_path, monkeypatch, smal
     (tmp_path / "source").write_text("x")
     seen = []
     monkeypatch.setattr(engines, "SMALL", small)
-    monkeypatch.setattr(engines, "run_tasks", lambda function, tasks, workers, done: seen.append(workers) or [])
+    monkeypatch.setattr(engines, "run_tasks", lambda function, tasks, workers, *_: seen.append(workers) or [])
     run_parts(str, [1, 2], [tmp_path / "source"], "clean", "one", Settings(Store(tmp_path), workers=3))
     assert seen == [workers]
