@@ -322,8 +322,10 @@ def test_prompts_around_real_questions_are_taken_off(samples: Path, run_mirror: 
     made = [row["instruction"] for row in cleaned.records("chatmed_consult", "sft")]
     assert cleaned.manifests["chatmed_consult"].counts["sft"]["changed"]["changed_prompt_template"] == 120
     assert [text for text in made if "<s>" in text or "问：" in text or "答：" in text] == []
-    assert len(made) == len(inside)
-    assert sum(text == question for text, question in zip(made, inside, strict=True)) >= 100  # other steps change some
+    dropped = cleaned.manifests["chatmed_consult"].counts["sft"]["dropped"]
+    assert len(made) + sum(dropped.values()) == len(inside)
+    assert set(dropped) == {"refusal"}
+    assert len(set(made) & set(inside)) >= 97  # other steps change some
 
 
 # Deduplication
