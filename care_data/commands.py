@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from care_data.stages.mixing import Mix
 
 
-ROWS_SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".feather", ".gz", ".zst")
-
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
@@ -144,12 +142,21 @@ def _select(options: Options, failures: dict[str, CareError]) -> "list[Entry]":
     if not options.corpora and not options.every:
         raise CareError("no corpus named", fix="Name corpora or groups, or say --all.", code=Exit.USAGE)
     for name in options.corpora or []:
-        if Path(name).suffix.lower() in ROWS_SUFFIXES and Path(name).is_file():
+        if _is_rows(name):
             fix = "Only dedupe takes files: care-data dedupe FILE --on FIELD --out FOLDER."
             raise CareError(f"{name} is a path, not a corpus", fix=fix, code=Exit.USAGE)
     entries = registry.select(["all"] if options.every else options.corpora or [], failures)
     tell_troubles(failures)
     return entries
+
+
+def _is_rows(name: str) -> bool:
+    """Whether a name is not a corpus's but a file's, of a kind that holds rows."""
+    if "." not in name or not os.path.isfile(name):
+        return False
+    from care_data.datafiles import is_rows
+
+    return is_rows(Path(name))
 
 
 def tell_troubles(failures: dict[str, CareError]) -> list[str]:

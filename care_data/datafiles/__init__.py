@@ -105,6 +105,11 @@ def find_files(paths: list[Path]) -> list[DataFile]:
     return _tell_apart(list(found.values()))
 
 
+def is_rows(path: Path) -> bool:
+    """Whether it is a file of rows by its name."""
+    return _suffix_of(path) in KINDS
+
+
 def _search(folder: Path) -> list[DataFile]:
     files = []
     for place, folders, names in os.walk(folder):

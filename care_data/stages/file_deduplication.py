@@ -74,7 +74,7 @@ def dedupe_files(
 ) -> FilesResult:
     """Write the rows of the files without duplicates into the folder `out`, replacing what an earlier run made there.
 
-    groups: fields joined to one text, a list for each text that has to be alike; by default as the first file's fields
+    groups: fields joined to one text, a list for each text that has to be alike; by default as the files' fields
     tell. Rows of a path named earlier stay, then longer ones, then earlier ones. What `out` holds already, made of the
     same files by the same rules, is left. id_field: what names a row in the tables of `out`; by default its file and
     number. index_folder: an index whose records come before the files and to which those that stay are added. engine,
