@@ -4,8 +4,6 @@ The same inputs and settings give the same bytes: shards are cut by rows and siz
 rows, and nothing in the folder knows the time, the machine or the number of workers.
 """
 
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -18,7 +16,8 @@ import pyarrow.parquet as pq
 
 from care_data import engines, records
 from care_data.errors import CareError, Exit
-from care_data.store import Manifest, disk_error, flush, sha256_file, write_json, writing
+from care_data.folders import replacing
+from care_data.store import Manifest, sha256_file, write_json, writing
 
 INFO = "dataset_info.json"
 SHARD_BYTES = 256 << 20
@@ -99,10 +98,7 @@ def write(folder: Path, datasets: list[Dataset], manifest: Manifest, workers: in
         raise CareError(
             "no record is left to release", where=folder.name, fix="Look at the manifests for what dropped them."
         )
-    temporary = folder.with_name(f".{folder.name}.tmp-{os.getpid()}")
-    replaced = temporary.with_name(f"{temporary.name}-replaced")
-    try:
-        temporary.mkdir(parents=True)
+    with replacing(folder) as temporary:
         tasks = [task for dataset in filled for task in _cut(dataset, temporary)]
         small = sum(path.stat().st_size for dataset in filled for path in dataset.parts) < engines.SMALL
         files = engines.run_tasks(write_shard, tasks, 1 if small else workers)
@@ -112,17 +108,6 @@ def write(folder: Path, datasets: list[Dataset], manifest: Manifest, workers: in
         )
         whole = Manifest(**{**vars(manifest), "files": sorted(files, key=lambda f: str(f["path"]))})
         whole.write(temporary)
-        if folder.exists():  # set aside whole first: no kill may leave half of it under its name
-            os.replace(folder, replaced)
-        os.replace(temporary, folder)
-        flush(folder.parent)
-    except OSError as error:
-        raise disk_error(error, folder) from error
-    finally:
-        if replaced.exists() and not folder.exists():
-            os.replace(replaced, folder)
-        shutil.rmtree(temporary, ignore_errors=True)
-        shutil.rmtree(replaced, ignore_errors=True)
     return whole
 
 

@@ -36,6 +36,9 @@ TESTED_ELSEWHERE = {
     "care_data/duplicates/keys.py": "care_data/duplicates/test_search.py",
     "care_data/duplicates/ranking.py": "care_data/duplicates/test_search.py",
     "care_data/filters/fields.py": "care_data/filters/test_filters.py",
+    "care_data/bars.py": "care_data/test_cli.py",
+    "care_data/folders.py": "care_data/stages/test_file_deduplication.py",
+    "care_data/index_commands.py": "care_data/duplicates/index/test_runs.py",
     "care_data/commands.py": "care_data/test_fetch_command.py",
     "care_data/console.py": "care_data/test_cli.py",
     "care_data/errors.py": "care_data/test_cli.py",
@@ -90,7 +93,7 @@ def test_every_floor_holds():
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_a_module_is_of_a_size_to_read(path):
-    assert len(path.read_text(encoding="utf-8").splitlines()) < 400
+    assert len(path.read_text(encoding="utf-8").splitlines()) < 350
     assert "utils" not in path.stem
     assert "helpers" not in path.stem
 
@@ -118,7 +121,7 @@ def test_the_list_of_modules_tested_elsewhere_names_modules_without_tests_of_the
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_only_the_command_prints(path):
-    if path.name in ("cli.py", "console.py"):
+    if path.name in ("cli.py", "index_commands.py", "console.py", "bars.py"):
         return
     printing = {"print", "typer.echo", "click.echo", "sys.stdout.write", "sys.stderr.write", "rich.print"}
     assert calls_of(path) & printing == set()

@@ -4,12 +4,9 @@ The folder it makes: kept/ with a file for each one read, removed.parquet (a lin
 clusters.parquet (a line for each row that others went for) and manifest.json. It is there whole or not at all.
 """
 
-import glob
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -31,11 +28,11 @@ from care_data.duplicates.inputs import TURNS, Input, Rules
 from care_data.duplicates.search import KEPT, REASONS
 from care_data.duplicates.showcase import Cluster, show_clusters
 from care_data.errors import CareError, Exit
+from care_data.folders import clear_up, replacing
 from care_data.store import (
     MANIFEST,
     Manifest,
     code_digest,
-    disk_error,
     read_manifest,
     sha256_file,
     sha256_json,
@@ -84,7 +81,7 @@ def dedupe_files(
     files = find_files(paths)
     groups = groups or suit_groups([file.fields() for file in files])
     out = out.resolve()
-    _clear_up(out)
+    clear_up(out)
     _refuse_foreign(out, files)
     parameters = {**asdict(rules), "fields": groups, "id": id_field, "priorities": _rank(files, paths)}
     parameters |= {"index": str(index_folder.resolve())} if index_folder else {}
@@ -100,7 +97,7 @@ def dedupe_files(
             Input(partial(_read, file, groups), label=file.name, priority=priority)
             for file, priority in zip(files, parameters["priorities"], strict=True)
         ]
-        with _whole_folder(out) as folder:
+        with replacing(out) as folder:
             scratch = folder / ".scratch"
             scratch.mkdir()
             found = find(inputs, len(groups), rules, scratch, index, run, workers, advance, engine, address)
@@ -197,52 +194,6 @@ def _done(out: Path, key: str) -> Manifest | None:
     sizes = {entry["path"]: entry["bytes"] for entry in manifest.files}
     whole = all((out / path).is_file() and (out / path).stat().st_size == size for path, size in sizes.items())
     return manifest if whole else None
-
-
-@contextmanager
-def _whole_folder(out: Path) -> Iterator[Path]:
-    """A new folder beside `out`, in its place when the block ends well, else removed."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        folder = out.with_name(f".{out.name}.tmp-{os.getpid()}")
-        folder.mkdir()
-        try:
-            yield folder
-            before = out.with_name(f".{out.name}.tmp-old-{os.getpid()}")
-            if out.exists():
-                os.replace(out, before)
-            os.replace(folder, out)
-            if before.exists():
-                shutil.rmtree(before)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-    except OSError as error:
-        raise disk_error(error, out) from error
-
-
-def _clear_up(out: Path) -> None:
-    """Remove what killed runs left beside `out`; what one had set aside and not yet replaced comes back."""
-    try:
-        found = out.parent.glob(f".{glob.escape(out.name)}.tmp-*")
-        for left in sorted(found, reverse=True):  # what was set aside comes first
-            if _is_alive(left.name.rpartition("-")[2]):
-                continue
-            if left.name.startswith(f".{out.name}.tmp-old-") and not out.exists():
-                os.replace(left, out)
-            else:
-                shutil.rmtree(left)
-    except OSError as error:
-        raise disk_error(error, out) from error
-
-
-def _is_alive(process: str) -> bool:
-    try:
-        os.kill(int(process), 0)
-    except (ValueError, ProcessLookupError):
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _write(folder: Path, files: list[DataFile], found: Found, id_field: str | None, advance: Advance) -> None:

@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from care_data.console import Bars, complain, print_json, print_table
+from care_data.bars import Bars
+from care_data.console import complain, print_json, print_table
 from care_data.errors import CareError, Exit
 
 MAIN = "from care_data.cli import main; main()"
