@@ -35,7 +35,9 @@ def run(command: list[str], folder: Path, environment: dict[str, str] | None = N
     said, told = folder / "stdout", folder / "stderr"
     with said.open("wb") as out, told.open("wb") as err:
         started = time.perf_counter()
-        process = subprocess.Popen(command, stdout=out, stderr=err, env={**os.environ, **(environment or {})})
+        # Modules are compiled once and kept, as where a package was installed.
+        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        process = subprocess.Popen(command, stdout=out, stderr=err, env={**inherited, **(environment or {})})
         sampler = Sampler(process.pid)
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started

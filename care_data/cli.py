@@ -264,7 +264,7 @@ def main() -> None:
     """Run the command; every error ends in one line on stderr and its exit code."""
     as_json = "--json" in sys.argv
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    gc.set_threshold(100_000)  # libraries make many objects as they load, and hardly any are garbage
+    gc.set_threshold(400_000)  # libraries make many objects as they load, and hardly any are garbage
     try:
         code = app(standalone_mode=False)
         if code == Exit.INTERRUPTED:  # typer makes this of KeyboardInterrupt, and says nothing

@@ -6,7 +6,9 @@ in 2**40 pairs. Values that are equal stay so: a pair that shares a band of the 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +22,7 @@ from care_data.fingerprints.bands import Plan
 from care_data.fingerprints.normalisation import Texts, folding, take
 from care_data.fingerprints.shingles import fold_written, shingle
 from care_data.fingerprints.signatures import blank, sign
-from care_data.kernels import kernel
+from care_data.kernels import kernel, load_kernels
 from care_data.threads import work_ahead
 
 if TYPE_CHECKING:
@@ -88,7 +90,6 @@ def distinguish(
 
     full: the whole signatures too. Numbers of classes do not depend on `workers`.
     """
-    folding()  # made once, before several threads ask for it
     table = Table()
     writers = [KeyWriter(scratch / f"keys{group}") for group in range(groups)]
     sketches = ArrayWriter(scratch / "sketches", sketch_type(bands), rules.num_perm)
@@ -104,7 +105,7 @@ def distinguish(
     def sign_block(block: _Block) -> _Block:
         return _sign_block(block, rules, full or not rules.exhaustive)
 
-    folded = work_ahead(fold_block, _cut(inputs), workers)
+    folded = work_ahead(fold_block, _begin(_cut(inputs)), workers)
     for block in work_ahead(sign_block, (table.place_block(block) for block in folded), workers):
         classes.append(block.classes)
         lengths.append(block.lengths.astype(np.int32))
@@ -197,6 +198,15 @@ def _cut(inputs: Sequence[Input]) -> "Iterator[tuple[int, pl.DataFrame]]":
         for frame in each.read():
             for start in range(0, frame.height, _BLOCK):
                 yield number, frame[start : start + _BLOCK]
+
+
+def _begin(blocks: "Iterator[tuple[int, pl.DataFrame]]") -> "Iterator[tuple[int, pl.DataFrame]]":
+    """The same, the first one read while the interpreter makes ready what all threads will use."""
+    with ThreadPoolExecutor(1) as reader:
+        first = reader.submit(next, blocks, None)
+        folding()
+        load_kernels()
+    return blocks if (block := first.result()) is None else chain([block], blocks)
 
 
 def _fold_block(number: int, frame: "pl.DataFrame", groups: int) -> _Block:

@@ -27,6 +27,8 @@ _DROPPED = frozenset({"Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Zs", "Zl", "Zp"
 _KEPT = frozenset("%‰")
 _KEPT_BETWEEN_DIGITS = frozenset(".-/:~")
 _DROPPED_BESIDES = frozenset("|")
+_VARIATION_SELECTORS = range(0xFE00, 0xFE10)  # the same character, drawn differently
+_EXCEPTIONS = frozenset({*_KEPT, *_KEPT_BETWEEN_DIGITS, *_DROPPED_BESIDES, "Σ"})  # Σ is lowered by what stands beside
 
 
 @dataclass(frozen=True)
@@ -81,20 +83,24 @@ def take(texts: Texts, rows: NDArray[np.int64]) -> Texts:
 @cache
 def folding() -> NDArray[np.uint32]:
     """For each code point of the first two planes what it is in the key: 0 where it is dropped, and its marks."""
-    table = np.array([_fold(chr(code)) for code in range(_TABLED)], np.uint32)
-    joining = [code for code in range(_TABLED) if unicodedata.category(chr(code))[0] == "M"]
+    characters = np.arange(_TABLED, dtype="<u4").tobytes().decode("utf-32-le", "surrogatepass")
+    categories = np.frombuffer("".join(map(unicodedata.category, characters)).encode(), "S2")
+    decomposed = np.fromiter(map(len, map(unicodedata.decomposition, characters)), np.int32) > 0
+    lower = characters.replace("İ", "i").lower()  # the one that would be two
+    table = np.frombuffer(lower.encode("utf-32-le", "surrogatepass"), "<u4").copy()
+    table[np.isin(categories.view("<u2"), np.array(sorted(_DROPPED), "S2").view("<u2"))] = 0
+    one_by_one = {*np.flatnonzero(decomposed).tolist(), *map(ord, _EXCEPTIONS), *_VARIATION_SELECTORS}
+    for code in one_by_one:
+        table[code] = _fold(chr(code))
+    joining = np.flatnonzero((categories == b"Mn") | (categories == b"Mc") | (categories == b"Me"))
     table[[*joining, *range(0x1161, 0x1176), *range(0x11A8, 0x11C3)]] |= JOINS
     return frozen(table)
 
 
 def _fold(character: str) -> int:
-    category = unicodedata.category(character)
-    if category == "Cn":
-        return ord(character)
-    if 0xFE00 <= ord(character) <= 0xFE0F:  # variation selectors: the same character, drawn differently
+    if ord(character) in _VARIATION_SELECTORS:
         return 0
-    if category != "Lo" or not 0x3400 <= ord(character) <= 0x9FFF:
-        character, category = _narrow(character)
+    character, category = _narrow(character)
     if character in _KEPT_BETWEEN_DIGITS:
         return ord(character) | int(BETWEEN_DIGITS)
     if character in _DROPPED_BESIDES or (category in _DROPPED and character not in _KEPT):

@@ -85,8 +85,8 @@ def dedupe_files(
     _refuse_foreign(out, files)
     parameters = {**asdict(rules), "fields": groups, "id": id_field, "priorities": _rank(files, paths)}
     parameters |= {"index": str(index_folder.resolve())} if index_folder else {}
-    with ThreadPoolExecutor(1) as hasher, hold(index_folder, rules, groups) as index:
-        hashing = hasher.submit(_describe, files)
+    with ThreadPoolExecutor(1) as aside, hold(index_folder, rules, groups) as index:
+        hashing = aside.submit(_describe, files)
         # Which run this is an index has to know before the search; the code may change between one and its like.
         run = "" if index is None else sha256_json(["run", hashing.result(), parameters])
         done = _done(out, _key(hashing.result(), parameters)) if read_manifest(out) else None
@@ -101,9 +101,13 @@ def dedupe_files(
             scratch = folder / ".scratch"
             scratch.mkdir()
             found = find(inputs, len(groups), rules, scratch, index, run, workers, advance, engine, address)
-            clusters = show_clusters(found.inputs(inputs), found.verdicts, len(groups), found.names["id"])
             shutil.rmtree(scratch)
-            _write(folder, files, found, id_field, advance)
+            # Meanwhile, since the writer of a file uses little more than one core.
+            tables = aside.submit(_write_tables, folder, files, found, id_field)
+            showing = aside.submit(show_clusters, found.inputs(inputs), found.verdicts, len(groups), found.names["id"])
+            _copy_kept(folder, files, found, advance)
+            tables.result()
+            clusters = showing.result()
             manifest = _manifest(folder, files, found, parameters, hashing)
             manifest.write(folder)
         if index is not None:
@@ -196,13 +200,18 @@ def _done(out: Path, key: str) -> Manifest | None:
     return manifest if whole else None
 
 
-def _write(folder: Path, files: list[DataFile], found: Found, id_field: str | None, advance: Advance) -> None:
-    """The files without the rows that go, and the tables of rows and clusters."""
-    verdicts = found.verdicts
+def _copy_kept(folder: Path, files: list[DataFile], found: Found, advance: Advance) -> None:
+    """The files without the rows that go."""
     for number, file in enumerate(files):
         advance("write", number, len(files))
         start, stop = found.starts[number : number + 2]
-        file.copy(verdicts.reasons[start:stop] == KEPT, folder / KEPT_FOLDER / file.name)
+        file.copy(found.verdicts.reasons[start:stop] == KEPT, folder / KEPT_FOLDER / file.name)
+    advance("write", len(files), len(files))
+
+
+def _write_tables(folder: Path, files: list[DataFile], found: Found, id_field: str | None) -> None:
+    """The rows that go, and the clusters."""
+    verdicts = found.verdicts
     rows = np.flatnonzero(verdicts.reasons != KEPT)
     keepers = verdicts.keepers[rows]
     told = np.unique(np.concatenate([rows, keepers]))
@@ -215,7 +224,6 @@ def _write(folder: Path, files: list[DataFile], found: Found, id_field: str | No
     for name, table in (("removed", removed), ("clusters", _cluster(removed, keepers))):
         with writing(folder / f"{name}.parquet") as temporary:
             table.write_parquet(temporary)
-    advance("write", len(files), len(files))
 
 
 def _name_rows(files: list[DataFile], rows: "NDArray[np.int64]", found: Found, id_field: str | None) -> pl.DataFrame:

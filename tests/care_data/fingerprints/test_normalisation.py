@@ -5,7 +5,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from care_data.fingerprints.normalisation import BETWEEN_DIGITS, JOINS, Texts, compose, folding, pack, take
+from care_data.fingerprints.normalisation import BETWEEN_DIGITS, JOINS, Texts, _fold, compose, folding, pack, take
 from care_data.fingerprints.shingles import fold
 
 
@@ -69,6 +69,16 @@ def test_folding_of_some_characters() -> None:
     assert [int(table[ord(c)]) for c in "Aａ中ß１"] == [ord("a"), ord("a"), ord("中"), ord("ß"), ord("1")]
     assert [int(table[ord(c)]) for c in "，。 !\n(）"] == [0] * 7
     assert table[ord(".")] == table[ord("．")] == np.uint32(ord(".")) | BETWEEN_DIGITS
+
+
+def test_the_table_says_what_its_rule_says_of_each_character() -> None:
+    told = folding() & ~JOINS
+    others = [
+        code
+        for code in range(len(told))
+        if told[code] != (code if unicodedata.category(chr(code)) == "Cn" else _fold(chr(code)))
+    ]
+    assert others == []
 
 
 def test_folding_twice_is_folding_once() -> None:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -404,13 +405,11 @@ def run(folder: Path, last_step: int | None, threshold: float) -> int:
     child = os.fork()
     if child == 0:
         os.close(reading)
-        steps = 0
+        steps = count(1)
 
         def counted(function: Callable[..., Any]) -> Callable[..., Any]:
             def call(*values: Any, **named: Any) -> Any:
-                nonlocal steps
-                steps += 1
-                if steps == last_step:
+                if next(steps) == last_step:
                     os.kill(os.getpid(), signal.SIGKILL)
                 return function(*values, **named)
 
@@ -422,7 +421,7 @@ def run(folder: Path, last_step: int | None, threshold: float) -> int:
         try:
             dedupe(folder / "in", out=folder / "out", threshold=threshold)
             code = 0
-            os.write(writing, str(steps).encode())
+            os.write(writing, str(next(steps) - 1).encode())
         finally:
             os._exit(code)
     os.close(writing)
