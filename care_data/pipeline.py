@@ -182,7 +182,8 @@ def write_release(
     keys = {
         entry.name: {stage: made[stage][entry.name].key for stage in ("clean", "decontaminate")} for entry in entries
     }
-    key = sha256_json(["release", keys, parameters, code_digest()])
+    sources = {entry.name: _describe(entry) for entry in entries}
+    key = sha256_json(["release", keys, parameters, sources, code_digest()])
     corpora = sorted(entry.name for entry in entries)
     name = name or f"{_common_name(corpora)}-{key[:8]}"
     folder = store.folder("release", name)
@@ -192,6 +193,7 @@ def write_release(
     _refuse_other(folder, parameters)
     datasets = [dataset for entry in entries for dataset in _datasets(entry, made, store)]
     datasets = mix(datasets, chosen, make_rules(settings.dedupe), store, settings.workers)
+    funnels = _funnels(datasets, made)
     manifest = Manifest(
         stage="release",
         name=name,
@@ -204,7 +206,9 @@ def write_release(
             for f in made["fetch"][corpus].files
         ],
         parameters=parameters,
-        counts={dataset.name: _chain(dataset, datasets, made) for dataset in datasets},
+        counts={name: _add_up(funnel) for name, funnel in funnels.items()},
+        funnel=funnels,
+        sources=sources,
         files=[],
         verified=all(made["fetch"][corpus].verified for corpus in corpora),
         missing=[f"{corpus}: {what}" for corpus in corpora for what in made["fetch"][corpus].missing],
@@ -265,27 +269,44 @@ def _datasets(entry: Entry, made: dict[str, dict[str, Manifest]], store: Store) 
     return found
 
 
-def _chain(dataset: Dataset, datasets: list[Dataset], made: dict[str, dict[str, Manifest]]) -> dict[str, Any]:
+def _funnels(datasets: list[Dataset], made: dict[str, dict[str, Manifest]]) -> dict[str, list[dict[str, Any]]]:
+    """By dataset what each stage read, kept and dropped, from the first row read to the last record written.
+
+    Records held out of a dataset make one of their own, which begins where they come.
+    """
+    funnels = {}
+    for dataset in datasets:
+        lines = [] if dataset.split else [
+            {"stage": stage, **made[stage][dataset.corpus].counts[dataset.output]}
+            for stage in ("convert", "clean", "dedupe", "decontaminate")
+            if dataset.output in made[stage][dataset.corpus].counts
+        ]  # fmt: skip
+        read = lines[-1]["kept"] if lines else dataset.rows
+        own = (dataset.corpus, dataset.output)
+        held = sum(other.rows for other in datasets if other.split and (other.corpus, other.output) == own)
+        held = 0 if dataset.split else held
+        dropped = Counter({"held_out": held, "not_chosen": read - dataset.rows - held})
+        lines.append({"stage": "write", "read": read, "kept": dataset.rows, "dropped": dict(+dropped)})
+        funnels[dataset.name] = lines
+    return funnels
+
+
+def _add_up(funnel: list[dict[str, Any]]) -> dict[str, Any]:
     """Counts from the first row read to the last record kept, with the drops of every stage."""
     dropped: Counter[str] = Counter()
-    kept = 0
-    for stage in ("convert", "clean", "dedupe", "decontaminate"):
-        counts = made[stage][dataset.corpus].counts.get(dataset.output)
-        if counts:
-            dropped.update(counts["dropped"])
-            kept = counts["kept"]
-    if dataset.split:
-        return {"read": dataset.rows, "kept": dataset.rows, "dropped": {}}
-    own = [
-        other for other in datasets if other.split and (other.corpus, other.output) == (dataset.corpus, dataset.output)
-    ]
-    dropped["held_out"] = sum(other.rows for other in own)
-    dropped["not_chosen"] = kept - dataset.rows - dropped["held_out"]
-    kept = dataset.rows
+    for line in funnel:
+        dropped.update(line["dropped"])
+    return {"read": funnel[0]["read"], "kept": funnel[-1]["kept"], "dropped": dict(sorted(dropped.items()))}
+
+
+def _describe(entry: Entry) -> dict[str, Any]:
+    """What a release says of a corpus."""
     return {
-        "read": made["convert"][dataset.corpus].counts[dataset.output]["read"],
-        "kept": kept,
-        "dropped": dict(sorted((+dropped).items())),
+        "title": entry.title,
+        "from": entry.source,
+        "citation": entry.citation,
+        "languages": sorted({output.language for output in entry.outputs.values()}),
+        "license": entry.license,
     }
 
 

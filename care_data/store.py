@@ -129,7 +129,8 @@ def code_digest() -> str:
 class Manifest:
     """What made a folder. counts: {output: {read, kept, dropped}}; files and inputs: {path, bytes, sha256, …}.
 
-    overlaps: how many of the corpus's records are in each other corpus of the run.
+    overlaps: how many of the corpus's records are in each other corpus of the run. Of a release: sources, what each
+    corpus is and may be used for; funnel, by dataset what every stage read, kept and dropped.
     """
 
     stage: str
@@ -145,12 +146,14 @@ class Manifest:
     skipped: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     overlaps: dict[str, int] = field(default_factory=dict)
+    sources: dict[str, dict[str, Any]] = field(default_factory=dict)
+    funnel: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     version: str = ""
     code: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """The manifest as it is written: empty optional parts left out."""
-        optional = ("corpus", "name", "missing", "skipped", "warnings", "overlaps")
+        optional = ("corpus", "name", "missing", "skipped", "warnings", "overlaps", "sources", "funnel")
         return {name: value for name, value in vars(self).items() if value or name not in optional}
 
     def write(self, folder: Path) -> None:
