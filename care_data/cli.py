@@ -5,13 +5,12 @@ import inspect
 import os
 import signal
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from care_data.commands import dedupe_given_files, run, tell_plan, tell_troubles
+from care_data.commands import bring_releases, dedupe_given_files, run, tell_plan, tell_troubles
 from care_data.console import (
     HEADER,
     catalogue_cells,
@@ -24,8 +23,9 @@ from care_data.console import (
 from care_data.errors import CareError, Exit
 from care_data.index_commands import indexes
 from care_data.options import Json, Options
+from care_data.release_commands import RELEASE, releases
 
-CATALOGUE, STAGES, RELEASE = "Catalogue", "Stages in order", "Release"
+CATALOGUE, STAGES = "Catalogue", "Stages in order"
 
 app = typer.Typer(
     name="care-data",
@@ -159,50 +159,7 @@ def check(
         raise typer.Exit(Exit.DATA)
 
 
-@app.command(rich_help_panel=RELEASE)
-def explain(
-    record: Annotated[str, typer.Argument(help="The id of a record: corpus/output/path#row.", metavar="ID")],
-    to: Annotated[Path, typer.Option("--to", envvar="CARE_DATA", help="The data folder.")] = Path("data"),
-    as_json: Json = False,
-) -> None:
-    """One record: where it came from, what changed it, why it went or what went for it."""
-    from care_data import provenance
-    from care_data.sheets import tell_story
-    from care_data.store import Store
-
-    story = provenance.explain(record, Store(to.expanduser()))
-    if as_json:
-        print_json(asdict(story))
-    else:
-        print_card(tell_story(story))
-
-
-@app.command(rich_help_panel=RELEASE)
-def report(
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Corpora, groups or one release; all by default.", show_default=False)
-    ] = None,
-    to: Annotated[Path, typer.Option("--to", envvar="CARE_DATA", help="The data folder.")] = Path("data"),
-    out: Annotated[
-        Path | None, typer.Option(help="The page to write; report.html by default, none with --json.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """What was read, changed, dropped and why, with examples: one HTML page, and its numbers here."""
-    from care_data.reports import write_report
-    from care_data.reports.tables import short_tables
-    from care_data.store import Store
-
-    page = None if as_json and out is None else (out or Path("report.html")).expanduser()
-    numbers = write_report(names or [], Store(to.expanduser()), page)
-    if as_json:
-        print_json(numbers)
-    else:
-        for header, rows, right in short_tables(numbers):
-            print_table(header, rows, right=right)
-        typer.echo(f"Report: {page}")
-
-
+app.add_typer(releases)
 app.add_typer(indexes, rich_help_panel=RELEASE)
 
 
@@ -216,6 +173,8 @@ def _add_command(word: str, panel: str, summary: str, last: str, own: tuple[str,
         options = Options(**given)
         if options.on is not None or options.out is not None:
             code = dedupe_given_files(options)
+        elif last == "fetch" and any(name.startswith("hub:") for name in options.corpora or []):
+            code = bring_releases(options)
         else:
             code = tell_plan(options) if options.dry_run else run(options, last)
         if code:

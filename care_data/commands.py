@@ -16,6 +16,7 @@ from care_data.console import (
     print_json,
     print_plan,
     print_result,
+    print_retrieved,
     result_json,
     stage_line,
 )
@@ -127,6 +128,32 @@ def _rules(options: Options) -> dict[str, Any]:
     """What the command line says of duplicates."""
     asked = {name: getattr(options, name) for name in ("threshold", "miss", "exhaustive", "by_optimum", "scheme")}
     return {name: value for name, value in asked.items() if value not in (None, False)}
+
+
+def bring_releases(options: Options) -> int:
+    """Fetch published releases, each named hub:NAMESPACE/NAME@TAG; the exit code."""
+    from care_data.publishing.retrieval import bring_release
+    from care_data.sources.hosts import load_hosts
+    from care_data.store import Store
+
+    store, told = Store(options.to.expanduser()), []
+    hosts = load_hosts(options.hf_endpoint, options.send_token)
+    with store.lock(), Bars() as bars:
+        for name in options.corpora or []:
+            if not name.startswith("hub:"):
+                fix = "Fetch corpora and releases by a command each."
+                raise CareError(f"{name} is no published release", fix=fix, code=Exit.USAGE)
+
+            def advance(path: str, done: int, total: int | None, name: str = name) -> None:
+                bars.advance("fetch", name, done, total)
+
+            told.append(bring_release(name, store, hosts=hosts, mirror=options.mirror, progress=advance))
+    if options.as_json:
+        lines = [{"folder": str(each.folder), "fresh": each.fresh, "counts": each.manifest.counts} for each in told]
+        print_json({"releases": lines})
+    else:
+        print_retrieved(told)
+    return Exit.DONE
 
 
 def tell_plan(options: Options) -> int:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from care_data.duplicates.showcase import Cluster
     from care_data.entries import Entry
     from care_data.pipeline import RunResult
+    from care_data.publishing.retrieval import Retrieved
     from care_data.sheets import Section
     from care_data.stages import Settings, StageResult
     from care_data.stages.file_deduplication import FilesResult
@@ -113,6 +114,13 @@ def print_files(result: "FilesResult", out: "Path", seconds: float) -> None:
         typer.echo(f"Many records share a passage: {found['largest_bucket']:,} of {total:,} have one band in common.")
     done = "" if result.fresh else " Nothing to do: it is there already."
     typer.echo(f"{seconds:.1f} s → {out}{done}")
+
+
+def print_retrieved(releases: "Sequence[Retrieved]") -> None:
+    """A line for each published release that was brought back."""
+    for each in releases:
+        rows = sum(counts["kept"] for counts in each.manifest.counts.values())
+        typer.echo(f"Release: {each.folder} ({rows:,} records, {'brought' if each.fresh else 'there already'})")
 
 
 def print_indexes(indexes: list[dict[str, Any]]) -> None:

@@ -9,6 +9,7 @@ from care_data.sources.places import parse_source
 if TYPE_CHECKING:
     from care_data.entries import Entry, File, Output
     from care_data.provenance import Story
+    from care_data.publishing import Plan
 
 Section = tuple[str, list[tuple[str, str]]]
 """A heading, empty for the first section, and its rows: a label and a text, which may have several lines."""
@@ -35,6 +36,8 @@ USE = {
 AROUND = 30
 """Characters shown on both sides of what a step changed."""
 EXAMPLE_LINES, EXAMPLE_CHARS = 6, 400
+FILES_SHOWN = 40
+"""Files of a release shown one by one."""
 _COMMENT = re.compile(r"""((?:[^#"']|"(?:[^"\\]|\\.)*"|'[^']*')*)#\s?(.*)""")
 _HEADING = re.compile(r"\[+([^\]]+)\]+")
 _KEY = re.compile(r"""([\w."' -]+?)\s*=""")
@@ -91,6 +94,44 @@ def tell_story(story: "Story") -> list[Section]:
     if story.releases:
         sections.append(("In the releases", [("", ", ".join(story.releases))]))
     return sections
+
+
+def tell_publication(plan: "Plan") -> list[Section]:
+    """What would be published: the files, the corpora with their licences, what stays out, what would change there."""
+    manifest = plan.manifest
+    rows = sum(line.get("rows", 0) for line in manifest.files)
+    size = sum(line["bytes"] for line in manifest.files)
+    head = [("tree", str(plan.folder)), ("in all", f"{len(manifest.files)} files, {rows:,} rows, {size:,} bytes")]
+    if plan.repo:
+        seen = "everyone sees it" if plan.public else "private"
+        head[:0] = [("repository", f"{plan.repo}, {seen}"), ("tag", plan.tag)]
+    if manifest.private:
+        head.append(("personal data", ", ".join(f"{count:,} {kind}" for kind, count in manifest.private.items())))
+    corpora = [(corpus, _licence(source["license"])) for corpus, source in sorted(manifest.sources.items())]
+    sections = [(manifest.name, head), ("Licences", corpora)]
+    if plan.withheld:
+        sections.append(("Left out", sorted(plan.withheld.items())))
+    if plan.note:
+        sections.append(("On the Hub", [("", plan.note)]))
+    elif plan.changes is not None and plan.changes.removed:
+        sections.append(("To be removed there", [("", "\n".join(plan.changes.removed))]))
+    return sections
+
+
+def list_published(plan: "Plan") -> list[list[str]]:
+    """A line for each file that would be published, or for each folder of them where they are many; and the sum."""
+    state = {} if plan.changes is None else {path: name for name, paths in vars(plan.changes).items() for path in paths}
+    many = len(plan.manifest.files) > FILES_SHOWN
+    lines: dict[tuple[str, str], list[int]] = {}
+    for line in plan.manifest.files:
+        folder, slash, _ = line["path"].partition("/")
+        named = f"{folder}/*" if many and slash else line["path"]
+        total = lines.setdefault((named, state.get(line["path"], "")), [0, 0])
+        total[0] += line.get("rows", 0)
+        total[1] += line["bytes"]
+    rows = [[name, f"{rows:,}" if rows else "", f"{size:,}", told] for (name, told), (rows, size) in lines.items()]
+    sums = [sum(total[at] for total in lines.values()) for at in (0, 1)]
+    return [*rows, ["all", *(f"{total:,}" for total in sums), ""]]
 
 
 def _fate(stage: str, fate: dict[str, Any] | None) -> str:

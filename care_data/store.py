@@ -90,7 +90,12 @@ def flush(path: Path) -> None:
 def write_json(path: Path, value: Any) -> None:
     """The value as sorted, indented JSON, whole or not at all."""
     with writing(path) as temporary:
-        temporary.write_text(json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        temporary.write_bytes(encode_json(value))
+
+
+def encode_json(value: Any) -> bytes:
+    """The bytes of a JSON file of ours: there is one way to write a value."""
+    return (json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True) + "\n").encode("utf-8")
 
 
 def sweep(folder: Path, keep: set[str]) -> None:
@@ -130,7 +135,8 @@ class Manifest:
     """What made a folder. counts: {output: {read, kept, dropped}}; files and inputs: {path, bytes, sha256, …}.
 
     overlaps: how many of the corpus's records are in each other corpus of the run. Of a release: sources, what each
-    corpus is and may be used for; funnel, by dataset what every stage read, kept and dropped.
+    corpus is and may be used for; funnel, by dataset what every stage read, kept and dropped. Of a published one:
+    private, values of personal data that its texts hold, by type. digest: of all the rest, made when it is written.
     """
 
     stage: str
@@ -148,13 +154,17 @@ class Manifest:
     overlaps: dict[str, int] = field(default_factory=dict)
     sources: dict[str, dict[str, Any]] = field(default_factory=dict)
     funnel: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    private: dict[str, int] = field(default_factory=dict)
     version: str = ""
     code: str = ""
+    digest: str = field(default="", compare=False)
 
     def to_json(self) -> dict[str, Any]:
-        """The manifest as it is written: empty optional parts left out."""
-        optional = ("corpus", "name", "missing", "skipped", "warnings", "overlaps", "sources", "funnel")
-        return {name: value for name, value in vars(self).items() if value or name not in optional}
+        """The manifest as it is written: empty optional parts left out, with the digest of all that is left in."""
+        optional = ("corpus", "name", "missing", "skipped", "warnings", "overlaps", "sources", "funnel", "private")
+        told = {name: value for name, value in vars(self).items() if value or name not in optional}
+        del told["digest"]  # that of the file it was read from, if any
+        return {**told, "digest": sha256_json(told)}
 
     def write(self, folder: Path) -> None:
         """Check the counts, then write manifest.json into the folder: from here on the folder is done."""
@@ -179,9 +189,12 @@ def read_manifest(folder: Path) -> Manifest | None:
     """The folder's manifest; None where the folder is not done or the manifest is damaged, as if it were not there."""
     try:
         manifest = Manifest(**json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
+        told = manifest.to_json()
     except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, RecursionError):
         return None
-    return None if explain("manifest", manifest.to_json()) else manifest
+    if manifest.digest not in ("", told["digest"]):  # those written before manifests had one have none
+        return None
+    return None if explain("manifest", told) else manifest
 
 
 class Store:

@@ -21,7 +21,7 @@ Cleaner = Callable[[pl.Expr], pl.Expr]
 ROUNDS = 12
 """Texts are cleaned until nothing changes, which twice tells; nesting deeper than this is malice and left half done."""
 
-ROW, MOVED = "__row", "__moved"
+ROW, LAST = "__row", "__last"
 
 STEPS: dict[str, Cleaner] = {
     "prompt_template": strip_prompt_template,  # first: it looks at the lines as upstream has them
@@ -63,33 +63,54 @@ def clean(frame: pl.DataFrame, steps: list[str], columns: list[str]) -> tuple[pl
     texts = [name for name in columns if name in frame.columns and holds_text(frame[name])]
     counts = dict.fromkeys(map(flag, steps), 0)
     counts |= dict.fromkeys((f"masked_{kind}" for step in steps for kind in MASKS.get(step, ())), 0)
-    moving = frame.select(texts).with_row_index(ROW).with_columns(pl.lit(False).alias(flag(step)) for step in steps)
-    settled = []
+    begun = (
+        frame.select(texts)
+        .with_row_index(ROW)
+        .with_columns(*(pl.lit(False).alias(flag(step)) for step in steps), pl.lit(len(steps) - 1, pl.Int8).alias(LAST))
+    )
+    moving, settled = [begun], []
     for _ in range(ROUNDS):
-        moving = moving.with_columns(pl.lit(False).alias(MOVED))
-        for step in steps:
-            moving = take_step(moving, step, texts, counts)
-        settled.append(moving.filter(~pl.col(MOVED)).drop(MOVED))
-        moving = moving.filter(MOVED).drop(MOVED)
-        if moving.is_empty():
+        after = [_go_round(group, steps, texts, counts) for group in moving]
+        settled += [group.filter(pl.col(LAST) < 0) for group in after]
+        moving = pl.concat(after).filter(pl.col(LAST) >= 0).partition_by(LAST, maintain_order=True)
+        if not moving:
             break
-    done = pl.concat([*settled, moving]).sort(ROW)
+    done = pl.concat([*settled, *moving]).sort(ROW)
     counts |= {flag(step): int(done[flag(step)].sum()) for step in steps}
     return frame.with_columns(done.select(texts)), counts
 
 
-def take_step(frame: pl.DataFrame, step: str, texts: list[str], counts: dict[str, int]) -> pl.DataFrame:
+def _go_round(frame: pl.DataFrame, steps: list[str], texts: list[str], counts: dict[str, int]) -> pl.DataFrame:
+    """The frame after one more round; LAST is the number of the last step that changed a record, -1 where none did.
+
+    frame: records of one LAST. What stands behind that step has seen them as they are, and is asked again only where
+    an earlier one changes them once more.
+    """
+    last = int(frame[LAST][0]) if frame.height else len(steps) - 1
+    frame = frame.with_columns(pl.lit(-1, pl.Int8).alias(LAST))
+    for number, step in enumerate(steps[: last + 1]):
+        frame = take_step(frame, step, number, texts, counts)
+    if last + 1 == len(steps):
+        return frame
+    moved = frame.filter(pl.col(LAST) >= 0)
+    for number, step in enumerate(steps[last + 1 :], start=last + 1):
+        moved = take_step(moved, step, number, texts, counts)
+    return pl.concat([frame.filter(pl.col(LAST) < 0), moved])
+
+
+def take_step(frame: pl.DataFrame, step: str, number: int, texts: list[str], counts: dict[str, int]) -> pl.DataFrame:
     """The frame after one step, its changed records flagged, the values it masked added to `counts`."""
     depths = {name: text_depth(frame.schema[name]) or 0 for name in texts}
     after = frame.with_columns(lift(STEPS[step], depth)(pl.col(name)).alias(name) for name, depth in depths.items())
-    changed = pl.Series(MOVED, [False] * frame.height, dtype=pl.Boolean)
+    changed = pl.repeat(False, frame.height, dtype=pl.Boolean, eager=True).alias("changed")
     for name in texts:
         here = after[name].ne_missing(frame[name])
         for kind in MASKS.get(step, ()) if here.any() else ():
             tagged = count_tag(after[name].filter(here), TAGS[kind]) - count_tag(frame[name].filter(here), TAGS[kind])
             counts[f"masked_{kind}"] += tagged
         changed |= here
-    return after.with_columns((changed | pl.col(flag(step))).alias(flag(step)), (changed | pl.col(MOVED)).alias(MOVED))
+    last = pl.when(changed).then(pl.lit(number, pl.Int8)).otherwise(LAST).alias(LAST)
+    return after.with_columns((changed | pl.col(flag(step))).alias(flag(step)), last)
 
 
 def lift(cleaner: Cleaner, depth: int) -> Cleaner:

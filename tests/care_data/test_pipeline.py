@@ -179,10 +179,12 @@ def change_entry(shelf, name, old, new):
     path.write_text(text.replace(old, new), encoding="utf-8")
 
 
-def test_an_entry_whose_words_change_is_not_done_again(three):
+def test_an_entry_whose_words_change_is_not_done_again_and_the_release_says_the_new_ones(three):
     run(three)
     change_entry(three, "mid", "Invented questions", "Other words")
-    assert fresh(run(three)[1]) == set()
+    result, told = run(three)
+    assert fresh(told) == {"release"}
+    assert read_manifest(result.release).sources["mid"]["title"].startswith("Other words")
 
 
 def test_a_changed_output_does_that_corpus_again_and_what_depends_on_it(three):
