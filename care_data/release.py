@@ -1,11 +1,11 @@
-"""A release: Arrow shards, dataset_info.json and a manifest, in a folder that appears whole or not at all.
+"""A release: Arrow shards, dataset_info.json, a card and a manifest, in a folder that appears whole or not at all.
 
 The same inputs and settings give the same bytes: shards are cut by rows and size alone, batches have a fixed number of
 rows, and nothing in the folder knows the time, the machine or the number of workers.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from care_data import engines, records
+from care_data.cards import write_card
 from care_data.errors import CareError, Exit
 from care_data.folders import replacing
 from care_data.store import Manifest, sha256_file, write_json, writing
@@ -103,10 +104,9 @@ def write(folder: Path, datasets: list[Dataset], manifest: Manifest, workers: in
         small = sum(path.stat().st_size for dataset in filled for path in dataset.parts) < engines.SMALL
         files = engines.run_tasks(write_shard, tasks, 1 if small else workers)
         write_json(temporary / INFO, {dataset.name: describe(dataset) for dataset in filled})
-        files.append(
-            {"path": INFO, "bytes": (temporary / INFO).stat().st_size, "sha256": sha256_file(temporary / INFO)}
-        )
-        whole = Manifest(**{**vars(manifest), "files": sorted(files, key=lambda f: str(f["path"]))})
+        for path in (temporary / name for name in [INFO, *write_card(temporary, replace(manifest, files=files))]):
+            files.append({"path": path.name, "bytes": path.stat().st_size, "sha256": sha256_file(path)})
+        whole = replace(manifest, files=sorted(files, key=lambda f: str(f["path"])))
         whole.write(temporary)
     return whole
 

@@ -4,6 +4,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from care_data.citations import LINKS
 from care_data.sources.places import parse_source
 
 if TYPE_CHECKING:
@@ -13,16 +14,6 @@ if TYPE_CHECKING:
 
 Section = tuple[str, list[tuple[str, str]]]
 """A heading, empty for the first section, and its rows: a label and a text, which may have several lines."""
-
-LINKS = {
-    "github": "https://github.com/{name}",
-    "hub": "https://huggingface.co/datasets/{name}",
-    "modelscope": "https://modelscope.cn/datasets/{name}",
-    "drive": "https://drive.google.com/open?id={name}",
-    "web": "https://{name}",
-    "manual": "https://{name}",
-}
-"""Where a person looks at the place of each scheme."""
 
 STATUS = {
     "verified": "verified: tried on upstream's own bytes",

@@ -10,11 +10,25 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields
 from difflib import get_close_matches
+from functools import partial
+from importlib import import_module
 from typing import Any, NoReturn
 
 from care_train import __version__
 from care_train.arguments import list_flags, parse
-from care_train.config import ALIASES, REMOVED, ChatSettings, SftSettings, check_sft, list_values, usage
+from care_train.config import (
+    ALIASES,
+    REMOVED,
+    ChatSettings,
+    DpoSettings,
+    PtSettings,
+    RmSettings,
+    SftSettings,
+    TrainSettings,
+    check,
+    list_values,
+    usage,
+)
 from care_train.errors import CareError, Exit
 
 # Libraries kept quiet; and threads that wait give up the core soon, or on a busy machine all are several times slower.
@@ -126,19 +140,17 @@ def show_help(command: str, form: type) -> str:
     return "\n".join(lines)
 
 
-def run_sft(argv: list[str]) -> None:
+def run_stage(stage: str, argv: list[str]) -> None:
     """Train, saying the effective settings first and the result last."""
-    settings, words = parse(SftSettings, argv, aliases=ALIASES, removed=REMOVED, passing=True)
+    settings, words = parse(STAGES[stage], argv, aliases=ALIASES, removed=REMOVED, passing=True)
     if words:
         raise usage(f"{words[0]} is no recipe and no key=value", "Flags begin with --; recipes end in .toml or .yaml.")
-    check_sft(settings)
+    check(settings, stage)
     for section, values in list_values(settings).items():
         listed = "  ".join(f"{name}={value}" for name, value in values.items() if value not in (None, ""))
         say(textwrap.fill(f"{section:9} {listed}", 118, subsequent_indent=" " * 10, break_on_hyphens=False))
     prepare(settings.model.model_name_or_path)
-    from care_train.stages.sft import train
-
-    result = train(settings, say)
+    result = import_module(f"care_train.stages.{stage}").train(settings, say)
     if not is_first():
         return
     if settings.run.json:
@@ -151,7 +163,10 @@ def run_sft(argv: list[str]) -> None:
         print(f"plot     {path}")
     if settings.model.model_name_or_path == "tiny":
         print("This model is a toy: it only remembers the texts it was trained on.")
-    print(f"Ask it:  care-train chat {result.adapter} --question '…'")
+    if result.scores:
+        print("  ".join(f"{name.removeprefix('rewards/')} {value:.3f}" for name, value in result.scores.items()))
+    if stage != "rm" and settings.lora.finetuning_type == "lora":
+        print(f"Ask it:  care-train chat {result.adapter} --question '…'")
 
 
 def run_chat(argv: list[str]) -> None:
@@ -233,13 +248,14 @@ def print_json(value: dict[str, Any]) -> None:
     print(json.dumps(value, ensure_ascii=False))
 
 
+STAGES: dict[str, type[TrainSettings]] = {"pt": PtSettings, "sft": SftSettings, "rm": RmSettings, "dpo": DpoSettings}
 COMMANDS: dict[str, tuple[type, Callable[[list[str]], None]]] = {
-    "sft": (SftSettings, run_sft),
+    **{stage: (form, partial(run_stage, stage)) for stage, form in STAGES.items()},
     "chat": (ChatSettings, run_chat),
 }
-USES = {
-    "sft": "sft [RECIPE] [--flag value | key=value] …\n\nRECIPE: a .toml or .yaml file (also --config FILE), or a name:"
-    " demo, carellama2_7b_chat_sft_multi.\nFlags may be written with dashes, and go over the recipe.",
-    "chat": "chat ADAPTER [--question TEXT] [--flag value] …",
-}
+RECIPE = (
+    " [RECIPE] [--flag value | key=value] …\n\nRECIPE: a .toml or .yaml file (also --config FILE), or a name: demo,"
+    " carellama2_7b_chat_sft_multi.\nFlags may be written with dashes, and go over the recipe."
+)
+USES = {**{stage: stage + RECIPE for stage in STAGES}, "chat": "chat ADAPTER [--question TEXT] [--flag value] …"}
 FOOT = "care-train COMMAND --help lists its flags."

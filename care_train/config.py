@@ -15,7 +15,7 @@ def setting(default: Any, help: str, *, choices: tuple[Any, ...] = ()) -> Any:
 class RunSettings:
     """Run"""
 
-    stage: str = setting("sft", "what to train", choices=("sft",))
+    stage: str = setting("", "what to train (default: what the command says)", choices=("pt", "sft", "rm", "dpo"))
     output_dir: str = setting("", "where adapter, checkpoints, logs and plots go")
     overwrite_output_dir: bool = setting(False, "delete the earlier run's checkpoints in output_dir and start anew")
     resume: str = setting("auto", "auto: go on from the last checkpoint of output_dir; never; or a checkpoint's path")
@@ -65,11 +65,15 @@ class DataSettings:
 class LoraSettings:
     """LoRA"""
 
-    finetuning_type: str = setting("lora", "which weights learn", choices=("lora",))
+    finetuning_type: str = setting(
+        "lora", "which weights learn: an adapter, the last layers, or all", choices=("lora", "freeze", "full")
+    )
     lora_target: str = setting("all", "layers with an adapter, with commas between; all: every linear one but lm_head")
     lora_rank: int = setting(8, "rank of the adapter's matrices")
     lora_alpha: int | None = setting(None, "scale of the adapter (default: twice the rank)")
     lora_dropout: float = setting(0.0, "dropout in front of the adapter")
+    use_dora: bool = setting(False, "DoRA: learn the length of each weight's rows apart from their direction")
+    freeze_trainable_layers: int = setting(2, "with freeze: so many of the last layers learn; below 0, of the first")
 
 
 @dataclass
@@ -102,8 +106,22 @@ class TrainingSettings:
 
 
 @dataclass
-class SftSettings:
-    """Supervised fine-tuning: records of a dataset_info.json in, a LoRA adapter out."""
+class PreferenceSettings:
+    """Preferences"""
+
+    pref_loss: str = setting(
+        "sigmoid",
+        "what is minimised: DPO's own loss, IPO, hinge (SLiC), ORPO or SimPO; the last two need no reference",
+        choices=("sigmoid", "ipo", "hinge", "orpo", "simpo"),
+    )
+    pref_beta: float = setting(0.1, "how far the model may go from where it began; smaller is farther")
+    pref_ftx: float = setting(0.0, "share of the plain loss of the chosen answer that is added")
+    simpo_gamma: float = setting(0.5, "with simpo: the margin asked for")
+
+
+@dataclass(kw_only=True)
+class TrainSettings:
+    """What every stage is told."""
 
     run: RunSettings
     model: ModelSettings
@@ -111,6 +129,28 @@ class SftSettings:
     lora: LoraSettings
     training: TrainingSettings
     extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)
+class PtSettings(TrainSettings):
+    """Pre-training: texts of a dataset_info.json in, a model that has read them out."""
+
+
+@dataclass(kw_only=True)
+class SftSettings(TrainSettings):
+    """Supervised fine-tuning: records of a dataset_info.json in, a LoRA adapter out."""
+
+
+@dataclass(kw_only=True)
+class RmSettings(TrainSettings):
+    """Reward model: pairs of a better and a worse answer in, a model that scores answers out."""
+
+
+@dataclass(kw_only=True)
+class DpoSettings(TrainSettings):
+    """Preference tuning: pairs of a better and a worse answer in, a model that leans to the better out."""
+
+    preference: PreferenceSettings
 
 
 @dataclass
@@ -156,6 +196,10 @@ ALIASES = {
     "default_system": "system",
     "evaluation_strategy": "eval_strategy",
     "overlong_policy": "overlong",
+    "dpo_beta": "pref_beta",
+    "dpo_loss": "pref_loss",
+    "dpo_ftx": "pref_ftx",
+    "num_layer_trainable": "freeze_trainable_layers",
 }
 REMOVED = {
     "warmup_ratio": "Use --warmup_steps: below 1 it is a share of all steps.",
@@ -176,14 +220,17 @@ REMOVED = {
 }
 
 
-def check_sft(settings: SftSettings) -> None:
-    """Raise for what is missing or contradictory, before anything is loaded."""
+def check(settings: TrainSettings, stage: str) -> None:
+    """Raise for what is missing or contradictory, before anything is loaded; fill in what follows from the rest."""
+    if settings.run.stage not in ("", stage):
+        raise usage(f"--stage {settings.run.stage} contradicts the command {stage}", "Leave one of them out.")
+    settings.run.stage = stage
     missing = [
         name
         for name, value in (
             ("--model_name_or_path", settings.model.model_name_or_path),
             ("--dataset", settings.data.dataset),
-            ("--template", settings.data.template),
+            ("--template", settings.data.template or stage == "pt"),
             ("--output_dir", settings.run.output_dir),
         )
         if not value
@@ -194,6 +241,11 @@ def check_sft(settings: SftSettings) -> None:
         raise usage("--fp16 and --bf16 exclude each other", "Keep one.")
     if not settings.training.do_train:
         raise usage("--do_train false leaves nothing to do", "Leave it out.")
+    if settings.lora.finetuning_type != "lora" and settings.model.quantization_bit:
+        fix = "Quantised weights cannot learn: use --finetuning_type lora."
+        raise usage(f"--quantization_bit with --finetuning_type {settings.lora.finetuning_type}", fix)
+    if settings.lora.finetuning_type != "lora" and settings.model.adapter_name_or_path:
+        raise usage("--adapter_name_or_path needs --finetuning_type lora", "Export the adapter into a model first.")
     if settings.data.cutoff_len < 8:
         raise usage(f"--cutoff_len {settings.data.cutoff_len} holds no example", "Give at least 8.")
     if settings.model.model_name_or_path == "tiny" and settings.model.adapter_name_or_path:

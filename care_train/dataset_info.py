@@ -15,8 +15,15 @@ from care_train.errors import CareError, Exit
 from care_train.shards import read_shard
 
 DEFAULT_COLUMNS = {"prompt": "instruction", "query": "input", "response": "output"}
-READABLE = {"sft": ("prompt", "query", "response", "history", "system")}
-REQUIRED = {"sft": ("prompt", "response")}
+FORMATS = {"pt": "pt", "sft": "sft", "rm": "rw", "dpo": "rw"}
+"""Stage to the format of the records it reads."""
+DEFAULTS = {"pt": {"prompt": "text"}, "sft": DEFAULT_COLUMNS, "rw": DEFAULT_COLUMNS}
+READABLE = {
+    "pt": ("prompt",),
+    "sft": ("prompt", "query", "response", "history", "system"),
+    "rw": ("prompt", "query", "response", "chosen", "rejected", "history", "system"),
+}
+REQUIRED = {"pt": ("prompt",), "sft": ("prompt", "response"), "rw": ("prompt",)}
 MEASURES = {"benchmark": "is a benchmark", "test": "is held out for testing"}
 """Roles of what measures a model and must not be in it, and how that is said."""
 FOREIGN_COLUMNS = ("images", "videos", "audios", "tools", "messages", "kto_tag")
@@ -105,9 +112,10 @@ def _unsuited(entry: Entry, stage: str) -> CareError | None:
     if role in MEASURES:
         fix = "Training on it would spoil every score; use its training part."
         return CareError(MEASURES[role], where=entry.name, fix=fix, code=Exit.POLICY)
-    kind = entry.care.get("format", "rw" if entry.keys.get("ranking") else stage)
-    if kind != stage:
-        return CareError(f"holds {kind} records, not {stage}", where=entry.name, fix=f"Name a dataset for {stage}.")
+    wanted = FORMATS[stage]
+    kind = entry.care.get("format", "rw" if entry.keys.get("ranking") else wanted)
+    if kind != wanted:
+        return CareError(f"holds {kind} records, not {wanted}", where=entry.name, fix=f"Name a dataset for {stage}.")
     return None
 
 
@@ -130,12 +138,15 @@ def load_datasets(folder: Path, wanted: str, stage: str, *, max_samples: int | N
 
 def load_entry(entry: Entry, stage: str, sums: dict[str, str]) -> pa.Table:
     """All records of one entry with every column of `shards.TYPES`; what it lacks is null."""
-    columns = {**read_columns(entry, stage), "id": "id"}
+    columns = {**read_columns(entry, FORMATS[stage]), "id": "id"}
     optional = {"id"} if "columns" in entry.keys else {"id", "query"}
     files = _find_files(entry)
     if entry.care and sums:
         check_sums(entry, files, sums)
-    tables = [read_shard(path, columns, f"{entry.name}/{path.name}", optional=optional) for path in files]
+    as_pairs = FORMATS[stage] == "rw" and "response" in columns
+    tables = [
+        read_shard(path, columns, f"{entry.name}/{path.name}", optional=optional, pairs=as_pairs) for path in files
+    ]
     return pa.concat_tables(tables).slice(0, entry.keys.get("num_samples"))
 
 
@@ -157,7 +168,7 @@ def check_sums(entry: Entry, files: list[Path], sums: dict[str, str]) -> None:
         raise CareError(problem, where=name, fix=fix, code=Exit.INTEGRITY)
 
 
-def read_columns(entry: Entry, stage: str) -> dict[str, str]:
+def read_columns(entry: Entry, format: str) -> dict[str, str]:
     """Our name -> the file's. Absent `columns` means instruction, input, output; present, only what it lists."""
     keys = entry.keys
     for key, value in (("formatting", keys.get("formatting", "alpaca")), *(keys.get("columns") or {}).items()):
@@ -165,12 +176,16 @@ def read_columns(entry: Entry, stage: str) -> dict[str, str]:
             fix = "Convert it to columns prompt, query, response, history."
             raise CareError(f"{key} {value} is not read here", where=entry.name, fix=fix)
     given = keys.get("columns")
-    mapped = DEFAULT_COLUMNS if given is None else {name: column for name, column in given.items() if column}
-    columns = {name: column for name, column in mapped.items() if name in READABLE[stage]}
-    for name in REQUIRED[stage]:
+    mapped = DEFAULTS[format] if given is None else {name: column for name, column in given.items() if column}
+    columns = {name: column for name, column in mapped.items() if name in READABLE[format]}
+    for name in REQUIRED[format]:
         if name not in columns:
-            fix = f"Add it under `columns`; {stage} needs {' and '.join(REQUIRED[stage])}."
+            fix = f"Add it under `columns`; {format} needs {' and '.join(REQUIRED[format])}."
             raise CareError(f"no {name} column is named", where=entry.name, fix=fix)
+    if format == "pt":
+        return {"text": columns["prompt"]}
+    if format == "rw" and "chosen" in columns:  # beside them response holds both again
+        columns.pop("response", None)
     return columns
 
 

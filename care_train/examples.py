@@ -1,60 +1,19 @@
 """Records to input_ids and labels: prompts masked, every answer with its end learned, nothing cut unseen."""
 
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from care_train.config import DataSettings
 from care_train.errors import CareError
-from care_train.templates import Piece, Special, Template, write_answer, write_prompt
+from care_train.lengths import Budget, count_tokens, cut_answer, fit
+from care_train.templates import Template, write_answer
+from care_train.tokens import IGNORED, Conversation, Encoded, encode_all, encode_pieces
 
-IGNORED = -100  # what torch's cross entropy passes over
 BATCH = 1000  # records to one call of the tokenizer
-
-
-class Conversation(NamedTuple):
-    """One record: system prompt (None: the template's), questions with their answers, and a name for errors."""
-
-    system: str | None
-    exchanges: list[tuple[str, str]]
-    name: str
-
-
-class Encoded(NamedTuple):
-    """Token ids of one exchange."""
-
-    prompt: list[int]
-    answer: list[int]
-
-
-@dataclass
-class Budget:
-    """What became of the records. read = kept + every count of `dropped`."""
-
-    read: int = 0
-    kept: int = 0
-    tokens: int = 0
-    supervised: int = 0
-    longest: int = 0
-    dropped: Counter[str] = field(default_factory=Counter)
-    truncated: Counter[str] = field(default_factory=Counter)
-
-    def describe(self) -> dict[str, Any]:
-        """The same as plain values, with the share of learned tokens."""
-        return {
-            "records": self.read,
-            "examples": self.kept,
-            "dropped": dict(self.dropped),
-            "truncated": dict(self.truncated),
-            "tokens": self.tokens,
-            "supervised": self.supervised,
-            "supervised_share": round(self.supervised / self.tokens, 4) if self.tokens else 0.0,
-            "longest": self.longest,
-        }
 
 
 class Examples:
@@ -81,6 +40,28 @@ class Examples:
         return _join(ids, learned)
 
 
+class Pairs:
+    """Pairs for a Trainer: item i is {"chosen": …, "rejected": …}, each an item of Examples after the same prompt."""
+
+    def __init__(self, chosen: Examples, rejected: Examples) -> None:
+        self.chosen, self.rejected = chosen, rejected
+
+    @property
+    def ids(self) -> np.ndarray:
+        """The tokens of all answers, prompts twice."""
+        return np.concatenate([self.chosen.ids, self.rejected.ids])
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def __getitem__(self, index: int) -> dict[str, dict[str, np.ndarray]]:
+        return {"chosen": self.chosen[index], "rejected": self.rejected[index]}
+
+    def take(self, order: np.ndarray) -> "Pairs":
+        """These pairs in this order."""
+        return Pairs(self.chosen.take(order), self.rejected.take(order))
+
+
 def _join(ids: list[np.ndarray], learned: list[np.ndarray]) -> Examples:
     ends = np.cumsum([0, *(len(part) for part in ids)], dtype=np.int64)
     empty = np.zeros(0, np.int32)
@@ -97,150 +78,137 @@ def encode_records(table: pa.Table, tokenizer: Any, template: Template, data: Da
     learned: list[np.ndarray] = []
     for batch in table.to_batches(max_chunksize=BATCH):
         talks = list(_read_batch(batch, data, budget))
-        for turns in _fit(talks, tokenizer, template, data, budget):
-            one, mask = _mask(turns, data)
+        for fitted in filter(None, fit(talks, tokenizer, template, data, budget)):
+            one, mask = _mask(fitted.turns, data)
             ids.append(one)
             learned.append(mask)
             budget.longest = max(budget.longest, len(one))
     examples = _join(ids, learned)
-    budget.kept, budget.tokens, budget.supervised = len(examples), len(examples.ids), int(examples.learned.sum())
+    _close(budget, len(examples), [examples])
+    return examples, budget
+
+
+def encode_pairs(table: pa.Table, tokenizer: Any, template: Template, data: DataSettings) -> tuple[Pairs, Budget]:
+    """The same of preferences: both answers after one prompt, only the answers learned.
+
+    The longer of the two decides what has to go of the history and the question.
+    """
+    budget = Budget(read=table.num_rows)
+    sides: dict[str, tuple[list[np.ndarray], list[np.ndarray]]] = {"chosen": ([], []), "rejected": ([], [])}
+    last_only = replace(data, mask_history=True, train_on_prompt=False)
+    for batch in table.to_batches(max_chunksize=BATCH):
+        for pair in _fit_pairs(batch, tokenizer, template, data, budget):
+            for side, turns in zip(sides, pair, strict=True):
+                one, mask = _mask(turns, last_only)
+                sides[side][0].append(one)
+                sides[side][1].append(mask)
+                budget.longest = max(budget.longest, len(one))
+    pairs = Pairs(*(_join(ids, learned) for ids, learned in sides.values()))
+    _close(budget, len(pairs), [pairs.chosen, pairs.rejected])
+    return pairs, budget
+
+
+def encode_texts(table: pa.Table, tokenizer: Any, data: DataSettings) -> tuple[Examples, Budget]:
+    """Texts, each with its end, one after the other in blocks of `cutoff_len`; the last block is what is left.
+
+    A record that crosses a block's end is learned in two. Blocks begin with the token that the tokenizer begins texts
+    with, if any.
+    """
+    budget = Budget(read=table.num_rows)
+    begin = [tokenizer.bos_token_id] if getattr(tokenizer, "add_bos_token", False) else []
+    size = data.cutoff_len - len(begin)
+    streams: list[np.ndarray] = []
+    for batch in table.to_batches(max_chunksize=BATCH):
+        texts = [text for text in batch.column("text").to_pylist() if (text or "").strip()]
+        budget.dropped["no text"] += batch.num_rows - len(texts)
+        for ids in encode_all(tokenizer, texts):
+            streams.append(np.array([*ids, tokenizer.eos_token_id], np.int32))
+            budget.longest = max(budget.longest, len(ids) + 1)
+    budget.dropped = +budget.dropped
+    stream = np.concatenate([np.zeros(0, np.int32), *streams])
+    head = np.array(begin, np.int32)
+    blocks = [np.concatenate([head, stream[start : start + size]]) for start in range(0, len(stream), size)]
+    examples = _join(blocks, [np.ones(len(block), bool) for block in blocks])
+    _close(budget, len(streams), [examples])
+    return examples, budget
+
+
+def _close(budget: Budget, kept: int, made: list[Examples]) -> None:
+    """The sums of the account; CareError where nothing is left to learn."""
+    budget.kept = kept
+    budget.tokens = sum(len(examples.ids) for examples in made)
+    budget.supervised = sum(int(examples.learned.sum()) for examples in made)
     if budget.read != budget.kept + budget.dropped.total():
         raise AssertionError("records are not all accounted for")
     if not budget.supervised:
         reasons = ", ".join(f"{count} {reason}" for reason, count in budget.dropped.items()) or "no records"
         raise CareError(f"nothing to learn: {reasons}", fix="Raise --cutoff_len or check the columns.")
-    return examples, budget
+
+
+def _fit_pairs(
+    batch: pa.RecordBatch, tokenizer: Any, template: Template, data: DataSettings, budget: Budget
+) -> Iterator[tuple[list[Encoded], list[Encoded]]]:
+    """(chosen, rejected) of each pair that stays, as turns of tokens that differ in the last answer alone."""
+    answers, talks = [], []
+    for talk, pair in _read_pairs(batch, data, budget):
+        longer = max(pair, key=len)
+        talks.append(talk._replace(exchanges=[*talk.exchanges[:-1], (talk.exchanges[-1][0], longer)]))
+        answers.append(pair)
+    endings = encode_pieces(tokenizer, template, [write_answer(template, "")])[0]
+    fitted = fit(talks, tokenizer, template, data, budget)
+    kept = [(one, pair) for one, pair in zip(fitted, answers, strict=True) if one is not None]
+    coded = iter(
+        encode_pieces(tokenizer, template, [write_answer(template, text) for _, pair in kept for text in pair])
+    )
+    for one, _ in kept:
+        *before, last = one.turns
+        room = data.cutoff_len - count_tokens(before) - len(last.prompt)
+        chosen, rejected = (cut_answer(next(coded), endings, room, budget) for _ in range(2))
+        yield [*before, Encoded(last.prompt, chosen)], [*before, Encoded(last.prompt, rejected)]
+
+
+def _read_pairs(
+    batch: pa.RecordBatch, data: DataSettings, budget: Budget
+) -> Iterator[tuple[Conversation, tuple[str, str]]]:
+    """Each record's conversation, its last answer still empty, with the better and the worse answer."""
+    for row in batch.to_pylist():
+        better, worse = row["chosen"] or "", row["rejected"] or ""
+        missing = next((name for name, text in (("chosen", better), ("rejected", worse)) if not text.strip()), "")
+        question = _read_question(row)
+        if not question.strip() or missing:
+            budget.dropped[f"no {missing} answer" if missing else "no question"] += 1
+        elif better == worse:
+            budget.dropped["equal answers"] += 1
+        else:
+            talk = Conversation(row["system"] or data.system, [*_read_history(row), (question, "")], _name(row))
+            yield talk, (better, worse)
 
 
 def _read_batch(batch: pa.RecordBatch, data: DataSettings, budget: Budget) -> Iterator[Conversation]:
     """Conversations of a batch; one without question or answer is counted and left out."""
     for row in batch.to_pylist():
-        name = row["id"] or f"record {row['prompt'] or ''!r:.40}"
-        exchanges = []
-        for pair in row["history"] or []:
-            if pair is None or len(pair) != 2 or None in pair:
-                raise CareError("a history item is no pair of texts", where=name, fix="Write [question, answer].")
-            exchanges.append((pair[0], pair[1]))
-        question = "\n".join(part for part in (row["prompt"], row["query"]) if part)
+        exchanges, question = _read_history(row), _read_question(row)
         if not question.strip() or not (row["response"] or "").strip():
             budget.dropped["no question" if not question.strip() else "no answer"] += 1
             continue
-        yield Conversation(row["system"] or data.system, [*exchanges, (question, row["response"])], name)
+        yield Conversation(row["system"] or data.system, [*exchanges, (question, row["response"])], _name(row))
 
 
-def encode_pieces(tokenizer: Any, template: Template, lists: list[list[Piece]]) -> list[list[int]]:
-    """Token ids of each list of pieces, all texts of all lists in one call of the tokenizer."""
-    texts = [piece for pieces in lists for piece in pieces if isinstance(piece, str)]
-    if tokenizer.is_fast:
-        backend = tokenizer.backend_tokenizer
-        backend.no_truncation()
-        backend.no_padding()
-        encoded = iter([one.ids for one in backend.encode_batch_fast(texts, add_special_tokens=False)])
-    else:
-        encoded = iter(tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else [])
-    added = template.bos == "present" or getattr(tokenizer, "add_bos_token", True)
-    bos = [tokenizer.bos_token_id] if added and tokenizer.bos_token_id is not None else []
-    special = {Special.BOS: bos, Special.EOS: [tokenizer.eos_token_id]}
-    return [
-        [token for piece in pieces for token in (special[piece] if isinstance(piece, Special) else next(encoded))]
-        for pieces in lists
-    ]
+def _name(row: dict[str, Any]) -> str:
+    return row["id"] or f"record {row['prompt'] or ''!r:.40}"
 
 
-def encode_conversations(tokenizer: Any, template: Template, talks: list[Conversation]) -> list[list[Encoded]]:
-    """Every exchange of every conversation as ids of its prompt and its answer."""
-    lists = [
-        pieces
-        for talk in talks
-        for turn, (question, answer) in enumerate(talk.exchanges)
-        for pieces in (
-            write_prompt(template, question, talk.system, first=turn == 0),
-            write_answer(template, answer),
-        )
-    ]
-    ids = iter(encode_pieces(tokenizer, template, lists))
-    return [[Encoded(next(ids), next(ids)) for _ in talk.exchanges] for talk in talks]
+def _read_question(row: dict[str, Any]) -> str:
+    return "\n".join(part for part in (row["prompt"], row["query"]) if part)
 
 
-def encode_prompt(
-    tokenizer: Any, template: Template, question: str, history: list[tuple[str, str]], system: str | None = None
-) -> list[int]:
-    """Ids that a model is asked to go on from: the conversation so far and the question."""
-    turns = encode_conversations(tokenizer, template, [Conversation(system, [*history, (question, "")], "chat")])[0]
-    return [token for turn in turns[:-1] for part in turn for token in part] + turns[-1].prompt
-
-
-def _length(turns: list[Encoded]) -> int:
-    return sum(len(part) for turn in turns for part in turn)
-
-
-def _fit(
-    talks: list[Conversation], tokenizer: Any, template: Template, data: DataSettings, budget: Budget
-) -> Iterator[list[Encoded]]:
-    """Each conversation's turns within `cutoff_len`, by the policy `overlong`; order is kept."""
-    done: list[list[Encoded] | None] = [None] * len(talks)
-    pending = dict(enumerate(talks))
-    shortened: set[int] = set()
-    while pending:
-        coded = encode_conversations(tokenizer, template, list(pending.values()))
-        again: dict[int, Conversation] = {}
-        for (place, talk), turns in zip(pending.items(), coded, strict=True):
-            length = _length(turns)
-            if length <= data.cutoff_len:
-                done[place] = turns
-                if place in shortened:
-                    budget.truncated["oldest turns dropped"] += 1
-            elif data.overlong == "error":
-                what = f"{length} tokens, more than --cutoff_len {data.cutoff_len}"
-                raise CareError(what, where=talk.name, fix="Raise --cutoff_len or choose --overlong.")
-            elif data.overlong == "drop" or (data.overlong == "truncate_history" and len(talk.exchanges) == 1):
-                budget.dropped["overlong"] += 1
-            elif len(talk.exchanges) > 1:
-                shortened.add(place)
-                again[place] = talk._replace(exchanges=talk.exchanges[_surplus(turns, data.cutoff_len) :])
-            else:
-                done[place] = _cut(talk, turns[0], tokenizer, template, data.cutoff_len, budget)
-        pending = again
-    yield from (turns for turns in done if turns is not None)
-
-
-def _surplus(turns: list[Encoded], limit: int) -> int:
-    """How many of the oldest turns to drop, at least one, at most all but the last."""
-    length, count = _length(turns), 0
-    while count < len(turns) - 1 and (length > limit or not count):
-        length -= _length([turns[count]])
-        count += 1
-    return count
-
-
-def _cut(
-    talk: Conversation, turn: Encoded, tokenizer: Any, template: Template, limit: int, budget: Budget
-) -> list[Encoded] | None:
-    """One exchange cut to `limit` tokens: the question loses its head, then the answer its end; both marks stay.
-
-    None, counted as dropped, where the template alone (a long system prompt) leaves no room.
-    """
-    question = talk.exchanges[0][0]
-    empty = encode_conversations(tokenizer, template, [talk._replace(exchanges=[("", "")])])[0][0]
-    room = limit - len(empty.prompt)
-    if room < len(empty.answer) + 2:
-        budget.dropped["overlong"] += 1
-        return None
-    ids = encode_pieces(tokenizer, template, [[question]])[0]
-    share = max(room - len(turn.answer), room // 4)  # a long answer leaves the question a quarter
-    keep = min(len(ids), share)
-    prompt = turn.prompt
-    while len(prompt) > len(empty.prompt) + share:  # ids of a tail differ at its head, so try until it fits
-        tail = tokenizer.decode(ids[len(ids) - keep :]).lstrip("�")
-        prompt = encode_conversations(tokenizer, template, [talk._replace(exchanges=[(tail, "")])])[0][0].prompt
-        keep -= 1
-    coded, ends = turn.answer, limit - len(prompt)
-    if len(prompt) < len(turn.prompt):
-        budget.truncated["question heads cut"] += 1
-    if len(coded) > ends:
-        coded = [*coded[: ends - len(empty.answer)], *empty.answer]
-        budget.truncated["answer ends cut"] += 1
-    return [Encoded(prompt, coded)]
+def _read_history(row: dict[str, Any]) -> list[tuple[str, str]]:
+    exchanges = []
+    for pair in row["history"] or []:
+        if pair is None or len(pair) != 2 or None in pair:
+            raise CareError("a history item is no pair of texts", where=_name(row), fix="Write [question, answer].")
+        exchanges.append((pair[0], pair[1]))
+    return exchanges
 
 
 def _mask(turns: list[Encoded], data: DataSettings) -> tuple[np.ndarray, np.ndarray]:

@@ -10,9 +10,9 @@ import torch
 from care_train.checkpoints import read_note
 from care_train.config import AnswerSettings, ModelSettings, SamplingSettings
 from care_train.errors import CareError, Exit
-from care_train.examples import encode_prompt
 from care_train.models import load_model, load_tokenizer
 from care_train.templates import Template, find_template
+from care_train.tokens import encode_prompt
 
 History = list[tuple[str, str]]
 

@@ -16,6 +16,12 @@ from care_train.errors import CareError, Exit
 logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
 
+HEAD = "score"
+"""What transformers calls the head of a reward model."""
+REFERENCE = "reference"
+"""The adapter that a run on preferences began with."""
+
+
 def load_tokenizer(path: str) -> Any:
     """The tokenizer of a model, with a pad token (eos where it has none); without an eos it raises."""
     from transformers import AutoTokenizer
@@ -32,20 +38,26 @@ def load_tokenizer(path: str) -> Any:
     return tokenizer
 
 
-def load_model(settings: ModelSettings, *, dtype: torch.dtype | None = None) -> nn.Module:
+def load_model(
+    settings: ModelSettings, *, dtype: torch.dtype | None = None, scores: bool = False, pad_id: int | None = None
+) -> nn.Module:
     """The base model on this process's GPU, else on the CPU; quantised where the settings ask for it.
 
     dtype: of the weights, and of the arithmetic of quantised layers; None takes fp32 on a CPU, bf16 on a GPU.
+    scores: with a head of one number, of the last token that is not pad_id, in the place of words.
     Only safetensors are read, and no code of the model's folder is run.
     """
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
     on_gpu = torch.cuda.is_available()
     dtype = dtype or (torch.bfloat16 if on_gpu else torch.float32)
     path = settings.model_name_or_path
+    kind: Any = AutoModelForSequenceClassification if scores else AutoModelForCausalLM
+    head = {"num_labels": 1, "pad_token_id": pad_id} if scores else {}
     try:
-        model = AutoModelForCausalLM.from_pretrained(
+        model = kind.from_pretrained(
             path,
+            **head,
             dtype=dtype,
             quantization_config=_quantize(settings, dtype),
             use_safetensors=True,
@@ -93,31 +105,58 @@ def keep_differentiable(model: nn.Module) -> int:
     return len(layers)
 
 
-def attach_lora(model: nn.Module, lora: LoraSettings, settings: ModelSettings) -> nn.Module:
-    """The model with everything frozen but a LoRA adapter, whose weights are fp32; a new one or the one named."""
-    from peft import LoraConfig, PeftModel, get_peft_model
+def make_trainable(model: nn.Module, lora: LoraSettings, settings: ModelSettings, *, scores: bool = False) -> nn.Module:
+    """The model with what is to learn in fp32 and the rest frozen: an adapter, the last layers, or everything.
 
+    scores: it is a reward model, whose head learns too.
+    """
     model.requires_grad_(False)
     recompute = settings.gradient_checkpointing
     if recompute or (recompute is None and torch.cuda.is_available()):
         enable: Any = getattr(model, "activation_checkpointing_enable", None) or model.gradient_checkpointing_enable
         enable({"use_reentrant": False})
         model.enable_input_require_grads()  # type: ignore[operator]
-    if settings.adapter_name_or_path:
-        peft = PeftModel.from_pretrained(model, settings.adapter_name_or_path, is_trainable=True)
+    if lora.finetuning_type == "lora":
+        model = _attach_lora(model, lora, settings, scores)
     else:
-        config = LoraConfig(
-            task_type="CAUSAL_LM",
-            r=lora.lora_rank,
-            lora_alpha=lora.lora_alpha or 2 * lora.lora_rank,
-            lora_dropout=lora.lora_dropout,
-            target_modules=choose_targets(model, lora.lora_target),
-        )
-        peft = get_peft_model(model, config)
-    for weight in peft.parameters():
+        for part in [model] if lora.finetuning_type == "full" else _choose_layers(model, lora.freeze_trainable_layers):
+            part.requires_grad_(True)
+    for weight in model.parameters():
         if weight.requires_grad:
             weight.data = weight.data.float()
-    return peft
+    return model
+
+
+def _attach_lora(model: nn.Module, lora: LoraSettings, settings: ModelSettings, scores: bool) -> nn.Module:
+    """The model with a new adapter, or with the one named and, beside it, a frozen copy called `reference`."""
+    from peft import LoraConfig, PeftModel, get_peft_model
+
+    if settings.adapter_name_or_path:
+        peft = PeftModel.from_pretrained(model, settings.adapter_name_or_path, is_trainable=True)
+        peft.load_adapter(settings.adapter_name_or_path, adapter_name=REFERENCE, is_trainable=False)
+        peft.set_adapter("default")
+        return peft
+    config = LoraConfig(
+        task_type="SEQ_CLS" if scores else "CAUSAL_LM",
+        r=lora.lora_rank,
+        lora_alpha=lora.lora_alpha or 2 * lora.lora_rank,
+        lora_dropout=lora.lora_dropout,
+        use_dora=lora.use_dora,
+        target_modules=choose_targets(model, lora.lora_target),
+        modules_to_save=[HEAD] if scores else None,
+    )
+    return get_peft_model(model, config)
+
+
+def _choose_layers(model: nn.Module, count: int) -> list[nn.Module]:
+    """The last `count` decoder layers, or the first where it is below 0, and the head of a reward model."""
+    layers = next(module for name, module in model.named_modules() if name.endswith("layers"))
+    chosen = list(layers.children())
+    if not 0 < abs(count) <= len(chosen):
+        fix = f"The model has {len(chosen)} layers."
+        raise CareError(f"--freeze_trainable_layers {count}", fix=fix, code=Exit.USAGE)
+    head = getattr(model, HEAD, None)
+    return [*(chosen[-count:] if count > 0 else chosen[:-count]), *([head] if head is not None else [])]
 
 
 def choose_targets(model: nn.Module, wanted: str) -> list[str]:
@@ -127,7 +166,7 @@ def choose_targets(model: nn.Module, wanted: str) -> list[str]:
         name.rpartition(".")[2]
         for name, module in model.named_modules()
         if (isinstance(module, nn.Linear) or type(module).__name__ == "Linear8bitLt") and module is not head
-    }
+    } - {HEAD}
     if wanted == "all":
         return sorted(linear)
     names = [name.strip() for name in wanted.split(",") if name.strip()]

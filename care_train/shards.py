@@ -11,9 +11,12 @@ import pyarrow as pa
 from care_train.errors import CareError
 
 TYPES = {
+    "text": pa.string(),
     "prompt": pa.string(),
     "query": pa.string(),
     "response": pa.string(),
+    "chosen": pa.string(),
+    "rejected": pa.string(),
     "history": pa.list_(pa.list_(pa.string())),
     "system": pa.string(),
     "id": pa.string(),
@@ -21,9 +24,12 @@ TYPES = {
 Rows = list[dict[str, Any]]
 
 
-def read_shard(path: Path, columns: dict[str, str], where: str, *, optional: Iterable[str] = ()) -> pa.Table:
+def read_shard(
+    path: Path, columns: dict[str, str], where: str, *, optional: Iterable[str] = (), pairs: bool = False
+) -> pa.Table:
     """One file's records with every column of TYPES as text; `history` is a list of lists of text.
 
+    pairs: `response` holds lists of the better and the worse answer, the layout of 2023; they become chosen, rejected.
     columns: our name -> the file's; a missing one raises unless it is `optional`. What is not mapped is null. Arrow
     files are mapped into memory, not copied. where: how errors call the file.
     Raises CareError for an unknown type, broken content (with its row) or a missing column (with those present).
@@ -32,6 +38,8 @@ def read_shard(path: Path, columns: dict[str, str], where: str, *, optional: Ite
     if read is None:
         raise CareError(f"file type {path.suffix or 'unknown'}", where=where, fix=f"Use one of {', '.join(READERS)}.")
     content = read(path, where)
+    if pairs:
+        content, columns = _split_pairs(content, columns, where)
     names = _list_names(content)
     arrays = {}
     for ours, kind in TYPES.items():
@@ -48,6 +56,22 @@ def read_shard(path: Path, columns: dict[str, str], where: str, *, optional: Ite
             raise CareError(f"no column {theirs} for {ours}", where=where, fix=fix)
         arrays[ours] = pa.nulls(len(content), kind)
     return pa.table(arrays)
+
+
+def _split_pairs(
+    content: "pa.Table | Rows", columns: dict[str, str], where: str
+) -> "tuple[pa.Table | Rows, dict[str, str]]":
+    """The content with a column for each of two answers; further ones of a list are left out."""
+    theirs = columns["response"]
+    rows = content.to_pylist() if isinstance(content, pa.Table) else content
+    for number, row in enumerate(rows, 1):
+        pair = row.get(theirs)
+        if not isinstance(pair, list) or len(pair) < 2:
+            fix = "Write [better, worse], or map columns chosen and rejected."
+            raise CareError(f"{theirs} is no pair of answers", where=f"{where}: record {number}", fix=fix)
+    split = [{**row, "chosen": row[theirs][0], "rejected": row[theirs][1]} for row in rows]
+    mapped = {name: column for name, column in columns.items() if name != "response"}
+    return split, {**mapped, "chosen": "chosen", "rejected": "rejected"}
 
 
 def _list_names(content: "pa.Table | Rows") -> list[str]:

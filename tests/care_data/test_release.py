@@ -206,7 +206,8 @@ def test_two_datasets_of_one_name_are_refused(tmp_path, whole):
 def test_datasets_without_a_record_are_left_out(tmp_path, whole):
     empty = dataset([part(tmp_path / "empty.parquet", [])], corpus="two")
     release.write(tmp_path / "r", [empty, whole], MANIFEST)
-    assert sorted(p.name for p in (tmp_path / "r").iterdir()) == ["dataset_info.json", "manifest.json", "one_sft"]
+    told = ["README.md", "croissant.json", "dataset_info.json", "manifest.json"]
+    assert sorted(p.name for p in (tmp_path / "r").iterdir()) == [*told, "one_sft"]
     with pytest.raises(CareError, match="no record is left to release"):
         release.write(tmp_path / "none", [empty], MANIFEST)
     assert not (tmp_path / "none").exists()

@@ -100,7 +100,7 @@ def write_info(tmp_path: Path) -> Callable[..., Path]:
 def make_settings(tiny: Path, release: Path) -> Callable[..., Any]:
     """A function that gives settings of a short NF4 run on the release; words go over them."""
     from care_train.arguments import parse
-    from care_train.config import SftSettings, check_sft
+    from care_train.config import SftSettings, check
 
     def make(output: Path, *words: str) -> Any:
         line = [
@@ -119,7 +119,7 @@ def make_settings(tiny: Path, release: Path) -> Callable[..., Any]:
             *words,
         ]
         settings, _ = parse(SftSettings, line, passing=True)
-        check_sft(settings)
+        check(settings, "sft")
         return settings
 
     return make

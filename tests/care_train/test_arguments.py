@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from care_train.arguments import parse
-from care_train.config import ALIASES, REMOVED, ChatSettings, SftSettings, check_sft
+from care_train.config import ALIASES, REMOVED, ChatSettings, SftSettings, check
 from care_train.errors import CareError, Exit
 
 SEED = """
@@ -25,7 +25,7 @@ def read(line: str) -> SftSettings:
 
 def test_seed_command_is_read_as_it_stands() -> None:
     settings = read(SEED)
-    check_sft(settings)
+    check(settings, "sft")
     assert (settings.run.stage, settings.run.output_dir, settings.run.plot_loss) == ("sft", "output", True)
     assert settings.model.model_name_or_path == "./Llama-2-7b-chat-hf"
     assert settings.model.quantization_bit == 4
@@ -81,7 +81,7 @@ def test_other_trainer_fields_pass_through_with_their_types() -> None:
         ("--lora_rank 1.5", "--lora_rank 1.5 is no whole number."),
         ("--fp16=perhaps", "--fp16 perhaps is no truth value."),
         ("--output_dir", "--output_dir needs a value. Write --output_dir VALUE."),
-        ("--stage rm", "--stage rm is not offered. It takes: sft."),
+        ("--stage grpo", "--stage grpo is not offered. Did you mean dpo?"),
         ("nowhere.toml", "recipe nowhere.toml cannot be read"),
     ],
 )
@@ -110,7 +110,7 @@ def test_shipped_recipes_fit() -> None:
     names = sorted(path.stem for path in (Path(care_train.__file__).parent / "recipes").glob("*.toml"))
     assert names == ["carellama2_7b_chat_sft_multi", "demo"]
     for name in names:
-        check_sft(read(name))
+        check(read(name), "sft")
     published = read("carellama2_7b_chat_sft_multi --dataset mm")
     seed = read(SEED)
     assert {**vars(published.training)} == {**vars(seed.training)}

@@ -59,8 +59,8 @@ def test_overview_lists_the_commands_and_loads_nothing_heavy(tmp_path: Path) -> 
     ("line", "said", "code"),
     [
         ("sfft", "care-train: no command sfft. Did you mean sft?", 2),
-        ("--dataset x", "care-train: no command. There are: sft, chat.", 2),
-        ("--stage rm", "care-train: stage rm is not offered. There are: sft, chat.", 2),
+        ("--dataset x", "care-train: no command. There are: pt, sft, rm, dpo, chat.", 2),
+        ("--stage ppo", "care-train: stage ppo is not offered. There are: pt, sft, rm, dpo, chat.", 2),
         ("--stage=sft", "care-train: --model_name_or_path, --dataset, --template, --output_dir missing.", 2),
         ("sft words", "care-train: words is no recipe and no key=value.", 2),
         ("sft --lora_rnk 3", "care-train: --lora_rnk is unknown. Did you mean --lora_rank?", 2),

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from care_train.arguments import list_flags, parse
-from care_train.config import ALIASES, REMOVED, ChatSettings, SftSettings, check_sft, list_values
+from care_train.config import ALIASES, REMOVED, ChatSettings, DpoSettings, SftSettings, check, list_values
 from care_train.errors import CareError, Exit
 
 ENOUGH = ["--model_name_or_path", "m", "--dataset", "d", "--template", "llama2", "--output_dir", "o"]
@@ -24,7 +24,7 @@ def test_every_setting_has_one_line_of_help_and_one_home(form: type) -> None:
 
 
 def test_aliases_lead_somewhere_and_removed_names_are_gone() -> None:
-    known = {*list_flags(SftSettings), *list_flags(ChatSettings)}
+    known = {*list_flags(DpoSettings), *list_flags(ChatSettings)}
     assert set(ALIASES.values()) <= known
     assert not set(REMOVED) & known
 
@@ -42,14 +42,14 @@ def test_aliases_lead_somewhere_and_removed_names_are_gone() -> None:
 def test_missing_and_contradictory_settings(line: list[str], said: str) -> None:
     settings, _ = parse(SftSettings, line)
     with pytest.raises(CareError) as caught:
-        check_sft(settings)
+        check(settings, "sft")
     assert str(caught.value).startswith(said)
     assert caught.value.code == Exit.USAGE
 
 
 def test_effective_values_hold_what_was_derived() -> None:
     settings, _ = parse(SftSettings, [*ENOUGH, "--lora_rank", "4", "--val_size", "0.1"])
-    check_sft(settings)
+    check(settings, "sft")
     values = list_values(settings)
     assert list(values) == ["run", "model", "data", "lora", "training"]
     assert values["lora"]["lora_alpha"] == 8

@@ -8,9 +8,11 @@ import pytest
 
 from care_train.config import DataSettings
 from care_train.errors import CareError
-from care_train.examples import IGNORED, Budget, Examples, encode_prompt, encode_records
+from care_train.examples import Examples, encode_records
+from care_train.lengths import Budget
 from care_train.shards import TYPES
 from care_train.templates import TEMPLATES
+from care_train.tokens import IGNORED, encode_prompt
 
 LLAMA2 = TEMPLATES["llama2"]
 

@@ -11,10 +11,10 @@ import torch
 
 from care_train.config import AnswerSettings, SamplingSettings
 from care_train.errors import CareError, Exit
-from care_train.examples import encode_prompt
 from care_train.generation import Chatbot, choose_token, generate_ids, load_chatbot, stream_answer
 from care_train.stages.sft import train
 from care_train.templates import TEMPLATES, Template
+from care_train.tokens import encode_prompt
 
 QUESTION = "头痛了怎么办？"
 

@@ -12,12 +12,12 @@ from care_train.config import DataSettings, LoraSettings, ModelSettings
 from care_train.errors import CareError, Exit
 from care_train.examples import encode_records
 from care_train.models import (
-    attach_lora,
     choose_targets,
     count_parameters,
     keep_differentiable,
     load_model,
     load_tokenizer,
+    make_trainable,
 )
 from care_train.shards import read_shard
 from care_train.templates import TEMPLATES
@@ -26,7 +26,7 @@ from care_train.templates import TEMPLATES
 def load(tiny: Path, bits: int | None = 4, **lora: Any) -> Any:
     torch.manual_seed(0)
     settings = ModelSettings(model_name_or_path=str(tiny), quantization_bit=bits)
-    return attach_lora(load_model(settings), LoraSettings(lora_rank=4, **lora), settings)
+    return make_trainable(load_model(settings), LoraSettings(lora_rank=4, **lora), settings)
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_only_the_adapter_learns_in_fp32(tiny: Path) -> None:
     settings = ModelSettings(model_name_or_path=str(tiny), quantization_bit=4)
     base = load_model(settings, dtype=torch.bfloat16)
     assert keep_differentiable(base) == 14
-    model = attach_lora(base, LoraSettings(lora_rank=4), settings)
+    model = make_trainable(base, LoraSettings(lora_rank=4), settings)
     learning = {name: weight.dtype for name, weight in model.named_parameters() if weight.requires_grad}
     assert set(learning.values()) == {torch.float32}
     assert all("lora_" in name for name in learning)
@@ -111,7 +111,7 @@ def test_gradient_checkpointing_gives_the_same_gradients(tiny: Path, batch: dict
     plain = gradients(load(tiny), batch)
     torch.manual_seed(0)
     settings = ModelSettings(model_name_or_path=str(tiny), quantization_bit=4, gradient_checkpointing=True)
-    model = attach_lora(load_model(settings), LoraSettings(lora_rank=4), settings)
+    model = make_trainable(load_model(settings), LoraSettings(lora_rank=4), settings)
     assert any(getattr(module, "gradient_checkpointing", False) for module in model.modules())
     assert gradients(model, batch) == pytest.approx(plain, rel=1e-4)
 

@@ -10,7 +10,8 @@ import pytest
 
 from care_train.checkpoints import read_note
 from care_train.errors import CareError, Exit
-from care_train.stages.sft import describe_budget, make_arguments, split, train
+from care_train.runs import describe_budget, make_arguments, split
+from care_train.stages.sft import train
 
 Trained = tuple[Path, Any, list[str]]
 
@@ -124,7 +125,7 @@ def test_validation_set_is_drawn_by_the_seed(trained: Trained) -> None:
 def test_the_budget_in_words(tokenizer: Any) -> None:
     from collections import Counter
 
-    from care_train.examples import Budget
+    from care_train.lengths import Budget
 
     budget = Budget(10, 8, 1000, 250, 90, Counter({"overlong": 2}), Counter({"oldest turns dropped": 3}))
     assert describe_budget(budget) == (
