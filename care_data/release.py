@@ -18,7 +18,7 @@ from care_data import engines, records
 from care_data.cards import write_card
 from care_data.errors import CareError, Exit
 from care_data.folders import replacing
-from care_data.store import Manifest, sha256_file, write_json, writing
+from care_data.store import MANIFEST, Manifest, read_manifest, sha256_file, write_json, writing
 
 INFO = "dataset_info.json"
 SHARD_BYTES = 256 << 20
@@ -109,6 +109,26 @@ def write(folder: Path, datasets: list[Dataset], manifest: Manifest, workers: in
         whole = replace(manifest, files=sorted(files, key=lambda f: str(f["path"])))
         whole.write(temporary)
     return whole
+
+
+def read_release(folder: Path, stages: tuple[str, ...] = ("release",)) -> Manifest:
+    """The manifest of a release, or with the stage `publish` of a published one.
+
+    CareError: 2 where the folder holds none, 4 where it is damaged, 1 where an earlier version wrote it.
+    """
+    if not folder.is_dir():
+        fix = "Name the folder of a release: data/releases/NAME."
+        raise CareError("no such release", where=str(folder), fix=fix, code=Exit.USAGE)
+    manifest = read_manifest(folder)
+    if manifest is None and (folder / MANIFEST).exists():
+        fix = "See with care-data verify what is wrong with it, and write it again."
+        raise CareError(f"its {MANIFEST} is damaged", where=str(folder), fix=fix, code=Exit.INTEGRITY)
+    if manifest is None or manifest.stage not in stages:
+        raise CareError("not a release", where=str(folder), fix="Name a folder of data/releases.", code=Exit.USAGE)
+    if not manifest.sources:
+        fix = "Write it again with care-data write."
+        raise CareError("written by an earlier version, without what its corpora are", where=str(folder), fix=fix)
+    return manifest
 
 
 def describe(dataset: Dataset) -> dict[str, Any]:

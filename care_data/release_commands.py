@@ -69,6 +69,47 @@ def report(
 
 
 @releases.command(rich_help_panel=RELEASE)
+def verify(
+    release: ReleaseFolder,
+    workers: Annotated[int | None, typer.Option(min=1, help="Threads to use; all cores by default.")] = None,
+    as_json: Json = False,
+) -> None:
+    """A release, or any folder with a manifest, held to it: every byte, no file missing, none foreign."""
+    from care_data.audits import verification
+    from care_data.audits.sections import tell_whole
+
+    folder = find_release(release)
+    with Bars() as bars:
+
+        def advance(done: int, total: int) -> None:
+            bars.advance("verify", folder.name, done, total)
+
+        found = verification.verify(folder, advance, workers)
+    if as_json:
+        print_json(found.to_json())
+        if found.problems:
+            raise typer.Exit(Exit.INTEGRITY)
+    elif refused := verification.refusal(found):
+        raise refused
+    else:
+        typer.echo(tell_whole(found))
+
+
+@releases.command(rich_help_panel=RELEASE)
+def diff(before: ReleaseFolder, after: ReleaseFolder, as_json: Json = False) -> None:
+    """What changed between two releases: corpora, settings, counts, and records added, gone and altered."""
+    from care_data.audits.comparison import compare
+    from care_data.audits.sections import RECORD_HEADER, record_cells, tell_difference
+
+    found = compare(find_release(before), find_release(after))
+    if as_json:
+        print_json(found.to_json())
+    else:
+        print_card(tell_difference(found), width=110)
+        print_table(RECORD_HEADER, record_cells(found), right=set(range(1, len(RECORD_HEADER))))
+
+
+@releases.command(rich_help_panel=RELEASE)
 def publish(
     release: ReleaseFolder,
     repo: Annotated[str, typer.Option(help="The dataset repository on the Hub: NAME or NAMESPACE/NAME.")] = "",

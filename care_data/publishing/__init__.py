@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from care_data.errors import CareError, Exit
-from care_data.publishing.trees import Advance, name_withheld, read_release, write_tree
+from care_data.publishing.trees import Advance, name_withheld, write_tree
+from care_data.release import read_release
 from care_data.store import Manifest
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from care_data import __version__, cards, engines
 from care_data.errors import CareError, Exit
 from care_data.folders import clear_up, replacing
-from care_data.release import INFO
+from care_data.release import INFO, read_release
 from care_data.store import (
     MANIFEST,
     Manifest,
@@ -50,20 +50,6 @@ class ShardTask:
     source: Path
     path: Path
     described: dict[str, Any]
-
-
-def read_release(folder: Path) -> Manifest:
-    """The manifest of a release. CareError (2) where the folder holds none, (4) where it is damaged."""
-    if not folder.is_dir():
-        fix = "Name the folder of a release: data/releases/NAME."
-        raise CareError("no such release", where=str(folder), fix=fix, code=Exit.USAGE)
-    manifest = read_manifest(folder)
-    if manifest is None and (folder / MANIFEST).exists():
-        fix = "Write the release again."
-        raise CareError("its manifest.json is damaged", where=str(folder), fix=fix, code=Exit.INTEGRITY)
-    if manifest is None or manifest.stage != "release":
-        raise CareError("not a release", where=str(folder), fix="Name a folder of data/releases.", code=Exit.USAGE)
-    return manifest
 
 
 def name_withheld(manifest: Manifest) -> dict[str, str]:

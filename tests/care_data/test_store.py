@@ -1,6 +1,7 @@
 """Files whole or not at all, manifests that are believed only when whole, one writer at a time."""
 
 import errno
+import hashlib
 import json
 import os
 import subprocess
@@ -193,6 +194,19 @@ def test_a_damaged_manifest_counts_as_none(tmp_path, content):
     assert read_manifest(tmp_path) is not None
     (tmp_path / "manifest.json").write_bytes(content)
     assert read_manifest(tmp_path) is None
+
+
+def test_a_manifest_changed_since_it_was_written_counts_as_none_and_one_of_before_digests_does_not(tmp_path):
+    told = manifest().to_json()
+    digest = told.pop("digest")
+    write_json(tmp_path / "manifest.json", told)
+    assert read_manifest(tmp_path) == manifest()
+    write_json(tmp_path / "manifest.json", {**told, "digest": digest, "warnings": ["x"]})
+    assert read_manifest(tmp_path) is None
+    write_json(tmp_path / "manifest.json", {**told, "digest": digest})
+    assert read_manifest(tmp_path).digest == digest
+    canonical = json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    assert digest == hashlib.sha256(canonical).hexdigest()
 
 
 def test_a_folder_is_done_when_key_and_files_are_there(tmp_path):

@@ -81,7 +81,7 @@ def test_other_trainer_fields_pass_through_with_their_types() -> None:
         ("--lora_rank 1.5", "--lora_rank 1.5 is no whole number."),
         ("--fp16=perhaps", "--fp16 perhaps is no truth value."),
         ("--output_dir", "--output_dir needs a value. Write --output_dir VALUE."),
-        ("--stage grpo", "--stage grpo is not offered. Did you mean dpo?"),
+        ("--stage kto9", "--stage kto9 is not offered. It takes: pt, sft, rm, dpo."),
         ("nowhere.toml", "recipe nowhere.toml cannot be read"),
     ],
 )
