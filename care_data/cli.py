@@ -23,7 +23,7 @@ from care_data.console import (
 from care_data.errors import CareError, Exit
 from care_data.index_commands import indexes
 from care_data.options import Json, Options
-from care_data.release_commands import RELEASE, releases
+from care_data.release_commands import RELEASE, check_info_file, is_info, releases
 
 CATALOGUE, STAGES = "Catalogue", "Stages in order"
 
@@ -128,11 +128,15 @@ def show(
 @app.command(rich_help_panel=CATALOGUE)
 def check(
     corpora: Annotated[
-        list[str] | None, typer.Argument(help="Corpus names or entry files (.toml); all by default.")
+        list[str] | None,
+        typer.Argument(help="Corpus names or entry files (.toml); all by default. Or one dataset_info.json."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Check registry entries: the schema, the names they use, and that each example becomes what it says."""
+    """Check registry entries, that each example becomes what it says; or anyone's dataset_info.json with its files."""
+    if len(corpora or []) == 1 and is_info(corpora[0]):  # type: ignore[index]
+        check_info_file(Path(corpora[0]), as_json)  # type: ignore[index]
+        return
     from care_data import registry
     from care_data.examples import check_example
 

@@ -187,6 +187,24 @@ def _ask(plan: "Plan") -> None:
         raise typer.Exit(Exit.INTERRUPTED)
 
 
+def is_info(name: str) -> bool:
+    """Whether a name is not a corpus's but that of a dataset_info.json, or of a folder that holds one."""
+    return name.endswith(".json") or os.path.isfile(os.path.join(name, "dataset_info.json"))
+
+
+def check_info_file(path: Path, as_json: bool) -> None:
+    """Say all that is wrong with a dataset_info.json and the files it names; the gravest gives the exit code."""
+    from care_data.dataset_info import check_info, report_lines
+
+    told = check_info(path.expanduser())
+    if as_json:
+        print_json(told.to_json())
+    else:
+        typer.echo("\n".join(report_lines(told)))
+    if told.code:
+        raise typer.Exit(told.code)
+
+
 def find_release(named: str) -> Path:
     """The folder of a release, by its path or by its name in the data folder."""
     path = Path(named).expanduser()

@@ -121,3 +121,19 @@ def test_diff_names_what_changed(care_data: Any, release: Path, tmp_path: Path) 
     told = care_data("diff", release, other, "--json").json
     assert told["records"]["demo_dialogue_en"]["altered"] == 1
     assert care_data("diff", release, release, "--json").json["same_shards"] is True
+
+
+def test_check_reads_anyones_dataset_info(care_data: Any, release: Path, tmp_path: Path) -> None:
+    ended = care_data("check", release / "dataset_info.json")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.endswith("dataset_info.json: 4 datasets, no problems.\n")
+    (tmp_path / "dataset_info.json").write_text(
+        '{"x": {"file_name": "a.jsonl", "columns": {"prompt": "q"}}, "y": {"script_url": "s"}}', "utf-8"
+    )
+    (tmp_path / "a.jsonl").write_text('{"question": "头痛？", "answer": "休息。"}\n', "utf-8")
+    ended = care_data("check", tmp_path)
+    assert (ended.code, ended.err) == (7, "")
+    assert 'x.columns.prompt: "a.jsonl": no column "q".' in ended.out
+    assert '"prompt": "question"' in ended.out
+    told = care_data("check", tmp_path, "--json").json
+    assert [problem["where"] for problem in told["problems"]] == ["x.columns.prompt", "y.script_url"]
