@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from care_data import engines, records
+from care_data import records, threads
 from care_data.cards import write_card
 from care_data.errors import CareError, Exit
 from care_data.folders import replacing
@@ -101,8 +101,7 @@ def write(folder: Path, datasets: list[Dataset], manifest: Manifest, workers: in
         )
     with replacing(folder) as temporary:
         tasks = [task for dataset in filled for task in _cut(dataset, temporary)]
-        small = sum(path.stat().st_size for dataset in filled for path in dataset.parts) < engines.SMALL
-        files = engines.run_tasks(write_shard, tasks, 1 if small else workers)
+        files = threads.spread(lambda first, _: write_shard(tasks[first]), len(tasks), 1, workers)
         write_json(temporary / INFO, {dataset.name: describe(dataset) for dataset in filled})
         for path in (temporary / name for name in [INFO, *write_card(temporary, replace(manifest, files=files))]):
             files.append({"path": path.name, "bytes": path.stat().st_size, "sha256": sha256_file(path)})
@@ -177,7 +176,7 @@ def write_shard(task: ShardTask) -> dict[str, Any]:
         with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_stream(sink, schema) as stream:
             for table in _rows(task):
                 stream.write_table(table.cast(schema).combine_chunks(), max_chunksize=BATCH_ROWS)
-        with pa.OSFile(str(temporary), "rb") as source, pa.ipc.open_stream(source) as stream:
+        with pa.memory_map(str(temporary)) as source, pa.ipc.open_stream(source) as stream:
             counted = 0
             for batch in stream:
                 batch.validate(full=True)
@@ -199,22 +198,37 @@ def write_shard(task: ShardTask) -> dict[str, Any]:
 def _rows(task: ShardTask) -> Iterator[pa.Table]:
     """The shard's rows in tables of BATCH_ROWS, whatever the batches and row groups they come in."""
     waiting: list[pa.Table] = []
-    held, position = 0, 0
-    for number, path in enumerate(task.dataset.parts):
-        seen = 0
-        with pq.ParquetFile(path) as source:
-            for batch in source.iter_batches(batch_size=BATCH_ROWS):
-                if task.dataset.chosen is not None:
-                    mask, seen = task.dataset.chosen[number][seen : seen + batch.num_rows], seen + batch.num_rows
-                    batch = batch.filter(pa.array(mask))
-                first, last = max(task.start - position, 0), min(task.stop - position, batch.num_rows)
-                position += batch.num_rows
-                if first < last:
-                    waiting.append(pa.Table.from_batches([batch.slice(first, last - first)]))
-                    held += last - first
-                while held >= BATCH_ROWS:
-                    table = pa.concat_tables(waiting)
-                    yield table.slice(0, BATCH_ROWS)
-                    waiting, held = [table.slice(BATCH_ROWS)], held - BATCH_ROWS
+    held = 0
+    for batch in _batches(task):
+        waiting.append(pa.Table.from_batches([batch]))
+        held += batch.num_rows
+        while held >= BATCH_ROWS:
+            table = pa.concat_tables(waiting)
+            yield table.slice(0, BATCH_ROWS)
+            waiting, held = [table.slice(BATCH_ROWS)], held - BATCH_ROWS
     if held:
         yield pa.concat_tables(waiting)
+
+
+def _batches(task: ShardTask) -> Iterator[pa.RecordBatch]:
+    """The shard's rows as they come; row groups without any of them are not read."""
+    position = 0
+    for number, path in enumerate(task.dataset.parts):
+        chosen = None if task.dataset.chosen is None else task.dataset.chosen[number]
+        with pq.ParquetFile(path, pre_buffer=False) as source:  # or all that was read is kept to the end
+            groups = [source.metadata.row_group(group).num_rows for group in range(source.num_row_groups)]
+            ends = np.cumsum([0, *groups])
+            kept = ends if chosen is None else np.concatenate([[0], np.cumsum(chosen)])[ends]
+            first, last = task.start - position, task.stop - position
+            wanted = [group for group in range(len(groups)) if kept[group] < last and kept[group + 1] > first]
+            if wanted:
+                seen, at = ends[wanted[0]], position + kept[wanted[0]]
+                for batch in source.iter_batches(batch_size=BATCH_ROWS, row_groups=wanted):
+                    if chosen is not None:
+                        mask, seen = chosen[seen : seen + batch.num_rows], seen + batch.num_rows
+                        batch = batch.filter(pa.array(mask))
+                    first, last = max(task.start - at, 0), min(task.stop - at, batch.num_rows)
+                    at += batch.num_rows
+                    if first < last:
+                        yield batch.slice(first, last - first)
+            position += int(kept[-1])
