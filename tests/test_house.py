@@ -198,6 +198,6 @@ def test_every_command_has_help_and_says_what_it_does():
     commands = dict(main.commands)
     index = commands.pop("index").commands
     stages = {"fetch", "convert", "clean", "dedupe", "decontaminate", "write"}
-    assert set(commands) == {"list", "show", "check", *stages, "run", "explain", "report"}
+    assert set(commands) == {"list", "show", "check", *stages, "run", "explain", "report", "verify", "diff", "publish"}
     assert set(index) == {"info", "query", "compact"}
     assert [name for name, command in (commands | index).items() if not (command.help or "").strip()] == []

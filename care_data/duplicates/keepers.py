@@ -57,7 +57,7 @@ def decide(
     the one group where these are fewest (alike records are alike in every group, so any one group finds them all),
     never with those already removed. screen: sketches of all records, and the bands; then of crowded records too only
     those count for each other that share a band and agree in enough values, so that what becomes of two records does
-    not hang on how many others fill a band.
+    not hang on how many others fill a band; and where those that share a band are fewer still, they are the ones asked.
     """
     total = len(order)
     places = np.empty(total, np.int64)
@@ -73,9 +73,9 @@ def decide(
     sets = Sets(np.zeros(0, np.uint64), np.zeros(1, np.int64), 1) if sets is None else sets
     sizes = np.diff(sets.starts)
     prefixes = sizes - np.ceil(threshold * sizes - 1e-9).astype(np.int64) + 1
-    slots = 1 << max(4, math.ceil(math.log2(prefixes.sum() + 1)))
-    crowd = (seats, places[crowded], sets.values, sets.starts, sets.groups, prefixes, slots)
     sketches, bands = screen or (np.zeros((0, 0), np.uint8), Plan(0, 0, 0, 0.0))
+    slots = 1 << max(4, math.ceil(math.log2(prefixes.sum() + bands.bands * len(crowded) + 1)))
+    crowd = (seats, places[crowded], sets.values, sets.starts, sets.groups, prefixes, slots)
     meeting = (sketches, crowded, bands.bands, bands.rows, bands.agreements)
     keepers, jaccards, contained = _decide(settled, pairs, hold, threshold, crowd, meeting)
     return Decisions(np.where(keepers < 0, -1, order[keepers])[places], jaccards[places], contained[places])
@@ -119,34 +119,57 @@ def _alike(values: NDArray, starts: NDArray, one: int, two: int, groups: int, th
 
 
 @kernel
-def _narrowest(
-    values: NDArray, starts: NDArray, place: int, groups: int, prefixes: NDArray, counts: NDArray, slots: int
-) -> int:
-    """The group of the record whose prefix meets the fewest kept records so far."""
-    narrowest, fewest = 0, np.int64(-1)
-    for group in range(groups):
-        which, meets = place * groups + group, np.int64(0)
-        for at in range(starts[which], starts[which] + prefixes[which]):
-            meets += counts[_slot(values[at], slots)]
-        if fewest < 0 or meets < fewest:
-            narrowest, fewest = group, meets
-    return narrowest
-
-
-@kernel
 def _meet(one: int, two: int, meeting: tuple) -> bool:
     """Whether two crowded records share a band and agree in enough values; true where there are no bands."""
     sketches, records, bands, rows, agreements = meeting
     if bands == 0:
         return True
     left, right = sketches[records[one]], sketches[records[two]]
-    equal, run, shared = 0, 0, False
+    equal = 0
     for at in range(left.shape[0]):
-        run = 0 if at % rows == 0 else run
-        if left[at] == right[at]:
-            equal, run = equal + 1, run + 1
-        shared |= run == rows and at < bands * rows
-    return shared and equal >= agreements
+        equal += left[at] == right[at]
+    if equal < agreements:
+        return False
+    for band in range(bands):
+        run = 0
+        for at in range(band * rows, (band + 1) * rows):
+            run += left[at] == right[at]
+        if run == rows:
+            return True
+    return False
+
+
+@kernel
+def _find_slots(seat: int, which: int, crowd: tuple, meeting: tuple, found: NDArray) -> int:
+    """The slots of a crowded record by its prefix in the group `which`, or below 0 by its bands; so many of `found`."""
+    _, _, values, starts, groups, prefixes, slots = crowd
+    if which >= 0:
+        first = starts[seat * groups + which]
+        for at in range(prefixes[seat * groups + which]):
+            found[at] = _slot(values[first + at], slots)
+        return prefixes[seat * groups + which]
+    sketches, records, bands, rows, _ = meeting
+    sketch = sketches[records[seat]]
+    for band in range(bands):
+        value = np.uint64(band + 1) * _SPREAD
+        for at in range(band * rows, (band + 1) * rows):
+            value = (value ^ np.uint64(sketch[at])) * _SPREAD
+            value ^= value >> _SHIFT
+        found[band] = _slot(value, slots)
+    return bands
+
+
+@kernel
+def _narrowest(seat: int, crowd: tuple, meeting: tuple, counts: NDArray, slots: NDArray) -> int:
+    """The group of the record whose prefix meets the fewest kept records so far; -1 where its bands meet fewer."""
+    narrowest, fewest = 0, np.int64(-1)
+    for which in range(0 if meeting[2] == 0 else -1, crowd[4]):
+        meets = np.int64(0)
+        for at in range(_find_slots(seat, which, crowd, meeting, slots)):
+            meets += counts[slots[at]]
+        if fewest < 0 or meets < fewest:
+            narrowest, fewest = which, meets
+    return narrowest
 
 
 @kernel
@@ -155,11 +178,12 @@ def _decide(
 ) -> tuple[NDArray, NDArray, NDArray]:
     pair_starts, earlier, jaccards = pairs
     hold_starts, holders = hold
-    seats, crowded, values, starts, groups, prefixes, slots = crowd
+    seats, crowded, values, starts, groups, prefixes, slot_count = crowd
     total = pair_starts.shape[0] - 1
     keepers, found, contained = np.full(total, -1, np.int64), np.ones(total), np.zeros(total, np.bool_)
-    heads, counts = np.full(slots, -1, np.int64), np.zeros(slots, np.int32)
-    entries = prefixes.sum()
+    heads, counts = np.full(slot_count, -1, np.int64), np.zeros(slot_count, np.int32)
+    entries = prefixes.sum() + meeting[2] * crowded.shape[0]
+    slots = np.empty(max(meeting[2], prefixes.max() if len(prefixes) else 0), np.int64)
     before, owners, used = np.empty(entries, np.int64), np.empty(entries, np.int32), 0
     asked = np.full(crowded.shape[0], -1, np.int64)
     for record in range(total):
@@ -174,24 +198,25 @@ def _decide(
                     if keepers[earlier[at]] < 0 and jaccards[at] > best:
                         keeper, best = np.int64(earlier[at]), jaccards[at]
                 if seat >= 0:
-                    which = seat * groups + _narrowest(values, starts, seat, groups, prefixes, counts, slots)
-                    for at in range(starts[which], starts[which] + prefixes[which]):
-                        entry = heads[_slot(values[at], slots)]
+                    which = _narrowest(seat, crowd, meeting, counts, slots)
+                    for at in range(_find_slots(seat, which, crowd, meeting, slots)):
+                        entry = heads[slots[at]]
                         while entry >= 0:
                             other = owners[entry]
                             if asked[other] != record:
                                 asked[other] = record
-                                alike = _alike(values, starts, other, seat, groups, threshold)
-                                better = alike > best or (alike == best and crowded[other] < keeper)
-                                if alike >= threshold and better and _meet(other, seat, meeting):
-                                    keeper, best = np.int64(crowded[other]), alike
+                                if _meet(other, seat, meeting):
+                                    alike = _alike(values, starts, other, seat, groups, threshold)
+                                    better = alike > best or (alike == best and crowded[other] < keeper)
+                                    if alike >= threshold and better:
+                                        keeper, best = np.int64(crowded[other]), alike
                             entry = before[entry]
         if keeper >= 0:
             keepers[record], found[record] = keeper, best
         elif seat >= 0:
-            for which in range(seat * groups, (seat + 1) * groups):
-                for at in range(starts[which], starts[which] + prefixes[which]):
-                    slot = _slot(values[at], slots)
+            for which in range(0 if meeting[2] == 0 else -1, groups):
+                for at in range(_find_slots(seat, which, crowd, meeting, slots)):
+                    slot = slots[at]
                     before[used], owners[used] = heads[slot], seat
                     heads[slot] = used
                     counts[slot] += 1
