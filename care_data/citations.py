@@ -125,9 +125,10 @@ def write_entry(key: str, kind: str, fields: Mapping[str, str]) -> str:
 
 
 def _value(name: str, text: str) -> str:
+    text = "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
     if name in _VERBATIM:
         return f"{{{text}}}"
-    text = "".join(_LATEX.get(letter, letter) for letter in " ".join(text.split()))
+    text = "".join(_LATEX.get(letter, letter) for letter in text)
     if name == "pages":
         text = text.replace("-", "--")
     return f"{{{{{text}}}}}" if name == "title" else f"{{{text}}}"

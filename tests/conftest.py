@@ -12,6 +12,10 @@ from typing import Any
 
 import pytest
 
+sys.path += [str(Path(__file__).parent), str(Path(__file__).parent / "care_data/sources")]  # the stand-ins
+
+from hubs.fixtures import hub, hub_client  # noqa: F401
+
 ROOT = Path(__file__).resolve().parent.parent
 PIN = "0123456789abcdef0123456789abcdef01234567"
 

@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,15 +155,18 @@ def upload(
     with _telling(name, "to make it"):
         api.create_repo(name, repo_type="dataset", private=not public, exist_ok=True)
     remote = _require(api, name)
-    before = before or remote
+    refuse_visibility(remote, name, public)  # it may have been made, or opened, since the plan
+    before = before or replace(remote, files={})
+    sent = ""
     for attempt in range(TRIES):
         changes = list_changes(folder, manifest, remote)
-        _refuse_others(name, before, remote, changes)
+        if remote.head != sent:
+            _refuse_others(name, before, remote, changes)
         if not changes:
             break
         try:
             with _telling(name, "to upload"):
-                api.upload_folder(
+                commit = api.upload_folder(
                     repo_id=name,
                     repo_type="dataset",
                     folder_path=folder,
@@ -181,7 +184,7 @@ def upload(
             if not landed:
                 time.sleep(PAUSE * (attempt + 1))
             continue
-        remote = _require(api, name)
+        remote, sent = _require(api, name), str(commit.oid)
     if left := list_changes(folder, manifest, remote):
         wrong = [*left.added, *left.changed, *left.removed]
         raise CareError(
@@ -248,6 +251,7 @@ def _telling(name: str, doing: str) -> Iterator[None]:
     import httpx2
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
 
+    host = "the Hub"
     try:
         yield
     except LocalTokenNotFoundError as error:
@@ -261,12 +265,13 @@ def _telling(name: str, doing: str) -> Iterator[None]:
     except HfHubHTTPError as error:
         raise _tell_status(error, name, doing) from error
     except (httpx2.HTTPError, OSError, RuntimeError) as error:
-        what = " ".join(str(error).split())[:200]
-        if "xet-write-token" in what or "xet" in what.lower():
-            fix = "Set HF_HUB_DISABLE_XET=1: this Hub does not know Xet."
-        else:
-            fix = "Run again; what is there is not sent twice."
-        raise CareError(f"the Hub did not answer {doing} ({what})", where=name, fix=fix, code=Exit.NETWORK) from error
+        if isinstance(error, httpx2.RequestError):
+            host = error.request.url.netloc.decode()
+        what = " ".join(f"{error} {error.__cause__ or ''}".split())[:200]
+        fix = "Run again; what is there is not sent twice."
+        if not isinstance(error, httpx2.HTTPError | RuntimeError):  # what hf_xet raises
+            fix += " If it is Xet that is not there, set HF_HUB_DISABLE_XET=1."
+        raise CareError(f"{host} did not answer {doing} ({what})", where=name, fix=fix, code=Exit.NETWORK) from error
 
 
 def _tell_status(error: Any, name: str, doing: str) -> CareError:

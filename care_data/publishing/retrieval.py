@@ -15,6 +15,7 @@ from care_data.records import explain
 from care_data.sources import Want, fetch
 from care_data.sources.hosts import Hosts, read_token
 from care_data.sources.places import check_path, parse_source, shown
+from care_data.sources.replies import Absent, find_cause
 from care_data.store import MANIFEST, Manifest, Store, read_manifest, sha256_file
 
 PARTS = "published"
@@ -53,7 +54,16 @@ def bring_release(
         """These paths, each with its checksum where it is known."""
         wants = [Want(path, source, path, False, {path: pin} if pin else {}) for path, pin in wanted.items()]
         # A tag may be set anew, so a manifest that was begun with may become another.
-        fetch(wants, parts, mirror=mirror, progress=progress, token=token, hosts=hosts, accept_changed=True)
+        try:
+            fetch(wants, parts, mirror=mirror, progress=progress, token=token, hosts=hosts, accept_changed=True)
+        except CareError as error:
+            if find_cause(error, Absent) is None:
+                raise
+            what = f"{shown(error.where)} is not there, or not for this token to see"
+            fix, code = "Ask who published it.", Exit.INTEGRITY
+            if MANIFEST in wanted:
+                fix, code = "Look for its tags on the Hub; give a token (HF_TOKEN) if it is private.", Exit.DATA
+            raise CareError(what, where=shown(source), fix=fix, code=code) from error
 
     bring({MANIFEST: {}})
     manifest = _read(home / MANIFEST, source)

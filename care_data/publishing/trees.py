@@ -178,7 +178,9 @@ def write_shard(task: ShardTask) -> dict[str, Any]:
         with pq.ParquetFile(temporary, page_checksum_verification=True) as written:
             rows = sum(batch.num_rows for batch in written.iter_batches())
         if rows != listed["rows"]:
-            raise CareError(f"{rows} rows were written, not {listed['rows']}", where=task.path.name, code=Exit.BUG)
+            fix = "See what else is with care-data verify, then write the release again."
+            what = f"it holds {rows} rows, and the release's manifest says {listed['rows']}"
+            raise CareError(what, where=str(listed["path"]), fix=fix, code=Exit.INTEGRITY)
     return {
         "path": str(Path(listed["path"]).with_suffix(".parquet")),
         "dataset": listed["dataset"],
