@@ -140,6 +140,11 @@ def _is_recipe(word: str) -> bool:
     return Path(word).suffix in (".toml", ".yaml", ".yml") or (_shipped(word) is not None and not Path(word).exists())
 
 
+def list_recipes() -> list[str]:
+    """Names of the recipes that come with the package."""
+    return sorted(path.stem for path in Path(__file__).with_name("recipes").glob("*.toml"))
+
+
 def _shipped(name: str) -> Path | None:
     path = Path(__file__).with_name("recipes") / f"{name}.toml"
     return path if "/" not in name and path.exists() else None

@@ -11,34 +11,32 @@ from care_train.errors import CareError
 
 NOTE = "care_train.json"
 # A resumed run must agree with the earlier one in these; in others, such as max_steps, it may go further.
-BINDING = ("model", "data", "lora")
-FREE = ("overwrite_cache", "dataset_dir")  # the release itself is compared by its manifest
-CARD = """\
----
-library_name: peft
-base_model: {base}
-tags: [lora, medical]
----
-# LoRA adapter, {stage}
-
-| | |
-|---|---|
-| base model | `{base}`, {bits} |
-| chat template | `{template}` |
-| data | {data} |
-| release manifest | {manifest} |
-| LoRA | rank {lora_rank}, alpha {lora_alpha}, dropout {lora_dropout}, target {lora_target} |
-| steps, last loss | {steps}, {loss_last} |
-
-`care-train chat FOLDER --question "…"` talks with it. Every setting is in `care_train.json`.
-Words of a language model are no medical advice; the licences of the data and of the base model apply.
-"""
+BINDING = ("model", "data", "lora", "preference")
+FREE = (
+    "overwrite_cache",
+    "tokens_cache",
+    "tokens_cache_gb",
+    "dataset_dir",
+)  # the release itself is compared by its manifest
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
-    """Whole checkpoints of a run, oldest first; one without trainer_state.json was not finished."""
-    found = [path for path in folder.glob("checkpoint-*") if (path / "trainer_state.json").exists()]
-    return sorted(found, key=lambda path: int(path.name.rpartition("-")[2]))
+    """Whole checkpoints of a run, oldest first."""
+    return sorted(filter(is_whole, folder.glob("checkpoint-*")), key=number_of)
+
+
+def is_whole(checkpoint: Path) -> bool:
+    """Whether the saving of a checkpoint was finished: trainer_state.json is written last, and not in one go."""
+    try:
+        json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def number_of(checkpoint: Path) -> int:
+    """The step at which it was saved."""
+    return int(checkpoint.name.rpartition("-")[2])
 
 
 def find_checkpoint(run: RunSettings, story: dict[str, Any]) -> Path | None:
@@ -50,9 +48,14 @@ def find_checkpoint(run: RunSettings, story: dict[str, Any]) -> Path | None:
     if run.overwrite_output_dir:
         return None
     if run.resume not in ("auto", "never"):
-        if not (Path(run.resume) / "trainer_state.json").exists():
+        chosen = Path(run.resume)
+        if not is_whole(chosen):
             raise usage(f"--resume {run.resume} is no checkpoint", "Give auto, never, or a folder checkpoint-N.")
-        return Path(run.resume)
+        last = list_checkpoints(folder)[-1:]
+        if chosen.parent.resolve() == folder.resolve() and number_of(last[0]) > number_of(chosen):
+            fix = "Move it away, or choose another --output_dir: the next --resume auto would take it."
+            raise CareError(f"is later than {chosen.name}, which is to be gone on from", where=str(last[0]), fix=fix)
+        return chosen
     others = "Add --overwrite_output_dir to start anew, or choose another --output_dir."
     checkpoints = list_checkpoints(folder)
     if not checkpoints:
@@ -62,12 +65,12 @@ def find_checkpoint(run: RunSettings, story: dict[str, Any]) -> Path | None:
     if run.resume == "never":
         raise CareError("holds an earlier run", where=str(folder), fix=others)
     note = read_note(folder)
-    for name in ("datasets", "manifest_sha256"):
-        if note and note.get(name) != story[name]:
+    for name in ("datasets", "manifest_sha256", "sources"):
+        if note and note.get(name) != story.get(name):
             raise CareError("holds a run on other data", where=str(folder), fix=others)
     earlier = note.get("settings", {})
     for section in BINDING if earlier else ():
-        for name, value in story["settings"][section].items():
+        for name, value in story["settings"].get(section, {}).items():
             before = earlier.get(section, {}).get(name, value)
             if before != value and name not in FREE:
                 what = f"holds a run with {name} {before}, not {value}"
@@ -76,26 +79,18 @@ def find_checkpoint(run: RunSettings, story: dict[str, Any]) -> Path | None:
 
 
 def start_run(run: RunSettings, story: dict[str, Any], *, keep: bool) -> None:
-    """Make output_dir, delete an earlier run's checkpoints unless they are kept, and note what is about to run."""
+    """Make output_dir, delete an earlier run's checkpoints, or of those that are kept the unfinished, note this run."""
     folder = Path(run.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    if not keep:
-        for path in folder.glob("checkpoint-*"):
+    for path in folder.glob("checkpoint-*"):
+        if not keep or not is_whole(path):
             shutil.rmtree(path)
     write_note(folder, {**story, "finished": False})
 
 
 def finish_run(run: RunSettings, story: dict[str, Any], result: dict[str, Any]) -> None:
-    """Note the result; `finished` is true from here on. The model card says the same to people."""
-    folder = Path(run.output_dir)
-    data = ", ".join(f"{name} ({rows:,} records)" for name, rows in story["datasets"].items())
-    bits = f"{story['quantization_bit']} bits" if story["quantization_bit"] else "not quantised"
-    manifest = f"sha256 `{story['manifest_sha256']}`" if story["manifest_sha256"] else "none"
-    card = CARD.format(
-        **{**story["settings"]["lora"], **story, **result, "data": data, "bits": bits}, manifest=manifest
-    )
-    (folder / "README.md").write_text(card, encoding="utf-8")
-    write_note(folder, {**story, "finished": True, "result": result})
+    """Note the result; `finished` is true from here on."""
+    write_note(Path(run.output_dir), {**story, "finished": True, "result": result})
 
 
 def write_note(folder: Path, note: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 from care_train import __version__
-from care_train.arguments import list_flags, parse
+from care_train.arguments import list_flags, list_recipes, parse
 from care_train.config import (
     ALIASES,
     REMOVED,
@@ -254,8 +254,9 @@ COMMANDS: dict[str, tuple[type, Callable[[list[str]], None]]] = {
     "chat": (ChatSettings, run_chat),
 }
 RECIPE = (
-    " [RECIPE] [--flag value | key=value] …\n\nRECIPE: a .toml or .yaml file (also --config FILE), or a name: demo,"
-    " carellama2_7b_chat_sft_multi.\nFlags may be written with dashes, and go over the recipe."
+    " [RECIPE] [--flag value | key=value] …\n\nRECIPE: a .toml or .yaml file (also --config FILE), or a name:\n"
+    f"{textwrap.fill(', '.join(list_recipes()), 100, initial_indent='  ', subsequent_indent='  ')}\n"
+    "Flags may be written with dashes, and go over the recipe."
 )
 USES = {**{stage: stage + RECIPE for stage in STAGES}, "chat": "chat ADAPTER [--question TEXT] [--flag value] …"}
 FOOT = "care-train COMMAND --help lists its flags."

@@ -46,7 +46,7 @@ class DataSettings:
     dataset_dir: str | None = setting(
         None, "folder of dataset_info.json (default: ./data, else the newest release under ./data/releases)"
     )
-    template: str | None = setting(None, "chat template; chat reuses it")
+    template: str | None = setting(None, "chat template by name, or auto: the tokenizer's own; chat reuses it")
     system: str | None = setting(None, "system prompt for records without their own (default: the template's)")
     cutoff_len: int = setting(2048, "longest example, in tokens")
     overlong: str = setting(
@@ -57,8 +57,33 @@ class DataSettings:
     mask_history: bool = setting(False, "learn only the last answer of a dialogue, not every one")
     train_on_prompt: bool = setting(False, "learn the questions too")
     max_samples: int | None = setting(None, "take at most so many records of each dataset")
+    mix_strategy: str = setting(
+        "concat",
+        "several datasets: one after the other, or records in turn until the shortest or the longest has ended",
+        choices=("concat", "interleave_under", "interleave_over"),
+    )
+    interleave_probs: str | None = setting(
+        None, "how often each dataset is drawn from, with commas between, 1 in all (default: in turn)"
+    )
+    eval_dataset: str | None = setting(None, "names or patterns of datasets to evaluate on, as a release's validation")
+    streaming: bool = setting(False, "read records while training, never all at once; needs --max_steps")
+    buffer_size: int = setting(16384, "with streaming: records in memory among which the next one is drawn")
+    trust_dataset_scripts: bool = setting(
+        False, "run the script of a dataset's script_url, shut off from the network and other files"
+    )
     val_size: float = setting(0.0, "set aside for evaluation: a share below 1, or a number of records")
-    overwrite_cache: bool = setting(False, "accepted; tokens are made afresh in every run")
+    packing: bool = setting(
+        False, "pt, sft: fill rows of cutoff_len with several examples, which do not see each other"
+    )
+    padding_free: bool = setting(
+        False,
+        "pt, sft: join a batch into one row instead of padding it (for short examples: attention needs its square)",
+    )
+    overwrite_cache: bool = setting(False, "make the tokens again, even where earlier ones are kept in tokens_cache")
+    tokens_cache: str = setting(
+        "", "folder that keeps tokens for the next run, or none (default: care-train/tokens in the user's cache folder)"
+    )
+    tokens_cache_gb: float = setting(20.0, "gigabytes of it; what was used longest ago goes first")
 
 
 @dataclass
@@ -196,6 +221,7 @@ ALIASES = {
     "default_system": "system",
     "evaluation_strategy": "eval_strategy",
     "overlong_policy": "overlong",
+    "neat_packing": "packing",
     "dpo_beta": "pref_beta",
     "dpo_loss": "pref_loss",
     "dpo_ftx": "pref_ftx",
@@ -246,14 +272,37 @@ def check(settings: TrainSettings, stage: str) -> None:
         raise usage(f"--quantization_bit with --finetuning_type {settings.lora.finetuning_type}", fix)
     if settings.lora.finetuning_type != "lora" and settings.model.adapter_name_or_path:
         raise usage("--adapter_name_or_path needs --finetuning_type lora", "Export the adapter into a model first.")
+    joined = next((name for name in ("packing", "padding_free") if getattr(settings.data, name)), None)
+    if joined and stage not in ("pt", "sft"):
+        raise usage(f"--{joined} is not for {stage}", "Leave it out: pairs are padded.")
+    if settings.data.packing and settings.data.streaming:
+        raise usage("--packing needs all lengths, --streaming has none", "Use --padding_free, or leave one out.")
     if settings.data.cutoff_len < 8:
         raise usage(f"--cutoff_len {settings.data.cutoff_len} holds no example", "Give at least 8.")
     if settings.model.model_name_or_path == "tiny" and settings.model.adapter_name_or_path:
         raise usage("`tiny` is built anew, so no earlier adapter fits it", "Leave --adapter_name_or_path out.")
-    if settings.data.val_size and settings.training.eval_strategy is None:
-        settings.training.eval_strategy = "epoch"
+    check_data(settings.data, settings.training)
+    measured = settings.data.val_size or settings.data.eval_dataset
+    if measured and settings.training.eval_strategy is None:
+        settings.training.eval_strategy = "steps" if settings.data.streaming else "epoch"
     if settings.lora.lora_alpha is None:
         settings.lora.lora_alpha = 2 * settings.lora.lora_rank
+
+
+def check_data(data: DataSettings, training: TrainingSettings) -> None:
+    """Raise for settings of the data that contradict each other."""
+    if data.val_size and data.eval_dataset:
+        raise usage("--val_size and --eval_dataset exclude each other", "Keep one.")
+    if data.max_samples is not None and data.max_samples < 1:
+        raise usage(f"--max_samples {data.max_samples} leaves nothing", "Give at least 1, or leave it out.")
+    if not data.streaming:
+        return
+    if training.max_steps < 1:
+        raise usage("--streaming without a number of steps", "Give --max_steps, as nobody knows how many records come.")
+    if data.val_size:
+        raise usage("--val_size with --streaming", "Name a dataset with --eval_dataset.")
+    if data.buffer_size < 1:
+        raise usage(f"--buffer_size {data.buffer_size} holds no record", "Give at least 1.")
 
 
 def usage(what: str, fix: str) -> CareError:

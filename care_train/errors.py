@@ -10,6 +10,8 @@ class Exit(IntEnum):
     DATA = 1
     USAGE = 2
     INTEGRITY = 4
+    LOGIN = 5
+    NETWORK = 6
     POLICY = 7
     LIMIT = 8
     BUG = 70
@@ -31,3 +33,7 @@ class CareError(Exception):
         place = f"{self.where}: " if self.where else ""
         advice = f" {self.fix}" if self.fix else ""
         return f"{place}{self.what}.{advice}".replace("\r", "\\r").replace("\n", "\\n")
+
+
+class Nothing(CareError):
+    """Of the records read nothing is left to learn."""

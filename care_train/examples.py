@@ -1,148 +1,135 @@
 """Records to input_ids and labels: prompts masked, every answer with its end learned, nothing cut unseen."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from care_train.cache import Cache, Coded, Tokens, keep_tokens
 from care_train.config import DataSettings
-from care_train.errors import CareError
+from care_train.errors import CareError, Nothing
+from care_train.keys import make_key
 from care_train.lengths import Budget, count_tokens, cut_answer, fit
-from care_train.templates import Template, write_answer
-from care_train.tokens import IGNORED, Conversation, Encoded, encode_all, encode_pieces
+from care_train.sequences import Examples, Pairs
+from care_train.templates import Template
+from care_train.tokens import Conversation, Encoded, encode_all, encode_answers, encode_ending
 
 BATCH = 1000  # records to one call of the tokenizer
 
 
-class Examples:
-    """Examples for a Trainer: five bytes a token, however many there are.
-
-    Item i is {"input_ids": int64 array, "labels": int64 array}, labels being IGNORED where nothing is learned.
-    """
-
-    def __init__(self, ids: np.ndarray, learned: np.ndarray, ends: np.ndarray) -> None:
-        self.ids, self.learned, self.ends = ids, learned, ends
-
-    def __len__(self) -> int:
-        return len(self.ends) - 1
-
-    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
-        span = slice(self.ends[index], self.ends[index + 1])
-        ids = self.ids[span].astype(np.int64)
-        return {"input_ids": ids, "labels": np.where(self.learned[span], ids, IGNORED)}
-
-    def take(self, order: np.ndarray) -> "Examples":
-        """These examples in this order."""
-        ids = [self.ids[self.ends[i] : self.ends[i + 1]] for i in order]
-        learned = [self.learned[self.ends[i] : self.ends[i + 1]] for i in order]
-        return _join(ids, learned)
-
-
-class Pairs:
-    """Pairs for a Trainer: item i is {"chosen": …, "rejected": …}, each an item of Examples after the same prompt."""
-
-    def __init__(self, chosen: Examples, rejected: Examples) -> None:
-        self.chosen, self.rejected = chosen, rejected
-
-    @property
-    def ids(self) -> np.ndarray:
-        """The tokens of all answers, prompts twice."""
-        return np.concatenate([self.chosen.ids, self.rejected.ids])
-
-    def __len__(self) -> int:
-        return len(self.chosen)
-
-    def __getitem__(self, index: int) -> dict[str, dict[str, np.ndarray]]:
-        return {"chosen": self.chosen[index], "rejected": self.rejected[index]}
-
-    def take(self, order: np.ndarray) -> "Pairs":
-        """These pairs in this order."""
-        return Pairs(self.chosen.take(order), self.rejected.take(order))
-
-
-def _join(ids: list[np.ndarray], learned: list[np.ndarray]) -> Examples:
-    ends = np.cumsum([0, *(len(part) for part in ids)], dtype=np.int64)
-    empty = np.zeros(0, np.int32)
-    return Examples(np.concatenate([empty, *ids]), np.concatenate([empty.astype(bool), *learned]), ends)
-
-
-def encode_records(table: pa.Table, tokenizer: Any, template: Template, data: DataSettings) -> tuple[Examples, Budget]:
+def encode_records(
+    table: pa.Table, tokenizer: Any, template: Template, data: DataSettings, cache: Cache | None = None
+) -> tuple[Examples, Budget]:
     """Tokens of every record of `table` (columns of `shards.TYPES`) and the account of what was kept and cut.
 
     Raises CareError where nothing is left to learn, or for an overlong record under `--overlong error`.
     """
-    budget = Budget(read=table.num_rows)
-    ids: list[np.ndarray] = []
-    learned: list[np.ndarray] = []
-    for batch in table.to_batches(max_chunksize=BATCH):
-        talks = list(_read_batch(batch, data, budget))
+
+    def encode(batch: pa.RecordBatch, budget: Budget) -> Iterator[Coded]:
+        talks = list(_read_batch(batch, template, data, budget))
         for fitted in filter(None, fit(talks, tokenizer, template, data, budget)):
-            one, mask = _mask(fitted.turns, data)
-            ids.append(one)
-            learned.append(mask)
-            budget.longest = max(budget.longest, len(one))
-    examples = _join(ids, learned)
-    _close(budget, len(examples), [examples])
-    return examples, budget
+            budget.kept += 1
+            yield _mask(fitted.turns, data)
+
+    tokens, budget = _encode(table, encode, cache, partial(make_key, "sft", table, tokenizer, template, data))
+    return Examples(*tokens), _close(budget)
 
 
-def encode_pairs(table: pa.Table, tokenizer: Any, template: Template, data: DataSettings) -> tuple[Pairs, Budget]:
+def encode_pairs(
+    table: pa.Table, tokenizer: Any, template: Template, data: DataSettings, cache: Cache | None = None
+) -> tuple[Pairs, Budget]:
     """The same of preferences: both answers after one prompt, only the answers learned.
 
     The longer of the two decides what has to go of the history and the question.
     """
-    budget = Budget(read=table.num_rows)
-    sides: dict[str, tuple[list[np.ndarray], list[np.ndarray]]] = {"chosen": ([], []), "rejected": ([], [])}
     last_only = replace(data, mask_history=True, train_on_prompt=False)
-    for batch in table.to_batches(max_chunksize=BATCH):
+
+    def encode(batch: pa.RecordBatch, budget: Budget) -> Iterator[Coded]:
         for pair in _fit_pairs(batch, tokenizer, template, data, budget):
-            for side, turns in zip(sides, pair, strict=True):
-                one, mask = _mask(turns, last_only)
-                sides[side][0].append(one)
-                sides[side][1].append(mask)
-                budget.longest = max(budget.longest, len(one))
-    pairs = Pairs(*(_join(ids, learned) for ids, learned in sides.values()))
-    _close(budget, len(pairs), [pairs.chosen, pairs.rejected])
-    return pairs, budget
+            budget.kept += 1
+            for turns in pair:
+                yield _mask(turns, last_only)
+
+    tokens, budget = _encode(table, encode, cache, partial(make_key, "rw", table, tokenizer, template, data))
+    both = Examples(*tokens)
+    return Pairs(both.take(np.arange(0, len(both), 2)), both.take(np.arange(1, len(both), 2))), _close(budget)
 
 
-def encode_texts(table: pa.Table, tokenizer: Any, data: DataSettings) -> tuple[Examples, Budget]:
+def encode_texts(
+    table: pa.Table, tokenizer: Any, data: DataSettings, cache: Cache | None = None
+) -> tuple[Examples, Budget]:
     """Texts, each with its end, one after the other in blocks of `cutoff_len`; the last block is what is left.
 
-    A record that crosses a block's end is learned in two. Blocks begin with the token that the tokenizer begins texts
-    with, if any.
+    A record that crosses a block's end is learned in two. With `packing` a text is an example of its own, cut only
+    where it is longer than a block. Blocks, or with `packing` examples, begin with the token that the tokenizer begins
+    texts with, if any. A last token that would stand alone is left out: it foretells nothing, nor does anything it.
     """
-    budget = Budget(read=table.num_rows)
-    begin = [tokenizer.bos_token_id] if getattr(tokenizer, "add_bos_token", False) else []
-    size = data.cutoff_len - len(begin)
-    streams: list[np.ndarray] = []
-    for batch in table.to_batches(max_chunksize=BATCH):
+
+    def encode(batch: pa.RecordBatch, budget: Budget) -> Iterator[Coded]:
         texts = [text for text in batch.column("text").to_pylist() if (text or "").strip()]
         budget.dropped["no text"] += batch.num_rows - len(texts)
+        budget.kept += len(texts)
         for ids in encode_all(tokenizer, texts):
-            streams.append(np.array([*ids, tokenizer.eos_token_id], np.int32))
-            budget.longest = max(budget.longest, len(ids) + 1)
+            yield np.array([*ids, tokenizer.eos_token_id], np.int32), np.ones(len(ids) + 1, bool)
+
+    tokens, budget = _encode(table, encode, cache, partial(make_key, "pt", table, tokenizer, None, data))
     budget.dropped = +budget.dropped
-    stream = np.concatenate([np.zeros(0, np.int32), *streams])
-    head = np.array(begin, np.int32)
-    blocks = [np.concatenate([head, stream[start : start + size]]) for start in range(0, len(stream), size)]
-    examples = _join(blocks, [np.ones(len(block), bool) for block in blocks])
-    _close(budget, len(streams), [examples])
-    return examples, budget
+    begin = (tokenizer.bos_token_id,) if getattr(tokenizer, "add_bos_token", False) else ()
+    size = data.cutoff_len - len(begin)
+    ends = _cut_texts(tokens.ends, size) if data.packing else np.arange(0, len(tokens.ids) + size, size)
+    blocks = Examples(tokens.ids, tokens.learned, np.minimum(ends, len(tokens.ids)), head=begin)
+    blocks = blocks.take(np.flatnonzero(blocks.lengths > 1))
+    budget.tokens = budget.supervised = blocks.tokens
+    return blocks, _close(budget)
 
 
-def _close(budget: Budget, kept: int, made: list[Examples]) -> None:
-    """The sums of the account; CareError where nothing is left to learn."""
-    budget.kept = kept
-    budget.tokens = sum(len(examples.ids) for examples in made)
-    budget.supervised = sum(int(examples.learned.sum()) for examples in made)
+def _cut_texts(ends: np.ndarray, size: int) -> np.ndarray:
+    """The ends of texts, and in longer ones a cut after every `size` tokens."""
+    pieces = -(-np.diff(ends) // size)
+    within = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    return np.concatenate([np.repeat(ends[:-1], pieces) + within * size, ends[-1:]])
+
+
+def _encode(
+    table: pa.Table,
+    encode: Callable[[pa.RecordBatch, Budget], Iterator[Coded]],
+    cache: Cache | None,
+    find_key: Callable[[], str],
+) -> tuple[Tokens, Budget]:
+    """Tokens of all records, from the cache or made and put there; in memory without one."""
+
+    def make(budget: Budget) -> Iterator[list[Coded]]:
+        for batch in table.slice(budget.read).to_batches(max_chunksize=BATCH):
+            block = list(encode(batch, budget))
+            budget.read += batch.num_rows
+            budget.tokens += sum(len(ids) for ids, _ in block)
+            budget.supervised += sum(int(learned.sum()) for _, learned in block)
+            budget.longest = max([budget.longest, *(len(ids) for ids, _ in block)])
+            yield block
+
+    if cache and table.num_rows:
+        try:
+            return keep_tokens(cache, find_key(), table.num_rows, make)
+        except OSError as error:
+            cache.say(f"cache: tokens are not kept for the next run: {error}")
+    budget = Budget()
+    coded = [one for block in make(budget) for one in block]
+    ends = np.cumsum([0, *(len(ids) for ids, _ in coded)], dtype=np.int64)
+    ids = np.concatenate([np.zeros(0, np.int32), *(ids for ids, _ in coded)])
+    return Tokens(ids, np.concatenate([np.zeros(0, bool), *(learned for _, learned in coded)]), ends), budget
+
+
+def _close(budget: Budget) -> Budget:
+    """The account, whose sums hold; CareError where nothing is left to learn."""
     if budget.read != budget.kept + budget.dropped.total():
         raise AssertionError("records are not all accounted for")
     if not budget.supervised:
         reasons = ", ".join(f"{count} {reason}" for reason, count in budget.dropped.items()) or "no records"
-        raise CareError(f"nothing to learn: {reasons}", fix="Raise --cutoff_len or check the columns.")
+        raise Nothing(f"nothing to learn: {reasons}", fix="Raise --cutoff_len or check the columns.")
+    return budget
 
 
 def _fit_pairs(
@@ -150,16 +137,15 @@ def _fit_pairs(
 ) -> Iterator[tuple[list[Encoded], list[Encoded]]]:
     """(chosen, rejected) of each pair that stays, as turns of tokens that differ in the last answer alone."""
     answers, talks = [], []
-    for talk, pair in _read_pairs(batch, data, budget):
+    for talk, pair in _read_pairs(batch, template, data, budget):
         longer = max(pair, key=len)
         talks.append(talk._replace(exchanges=[*talk.exchanges[:-1], (talk.exchanges[-1][0], longer)]))
         answers.append(pair)
-    endings = encode_pieces(tokenizer, template, [write_answer(template, "")])[0]
+    endings = encode_ending(tokenizer, template)
     fitted = fit(talks, tokenizer, template, data, budget)
     kept = [(one, pair) for one, pair in zip(fitted, answers, strict=True) if one is not None]
-    coded = iter(
-        encode_pieces(tokenizer, template, [write_answer(template, text) for _, pair in kept for text in pair])
-    )
+    talks = [one.talk for one, pair in kept for _ in pair]
+    coded = iter(encode_answers(tokenizer, template, talks, [text for _, pair in kept for text in pair]))
     for one, _ in kept:
         *before, last = one.turns
         room = data.cutoff_len - count_tokens(before) - len(last.prompt)
@@ -168,10 +154,13 @@ def _fit_pairs(
 
 
 def _read_pairs(
-    batch: pa.RecordBatch, data: DataSettings, budget: Budget
+    batch: pa.RecordBatch, template: Template, data: DataSettings, budget: Budget
 ) -> Iterator[tuple[Conversation, tuple[str, str]]]:
     """Each record's conversation, its last answer still empty, with the better and the worse answer."""
     for row in batch.to_pylist():
+        if row["unfit"]:
+            budget.dropped[row["unfit"]] += 1
+            continue
         better, worse = row["chosen"] or "", row["rejected"] or ""
         missing = next((name for name, text in (("chosen", better), ("rejected", worse)) if not text.strip()), "")
         question = _read_question(row)
@@ -180,18 +169,33 @@ def _read_pairs(
         elif better == worse:
             budget.dropped["equal answers"] += 1
         else:
-            talk = Conversation(row["system"] or data.system, [*_read_history(row), (question, "")], _name(row))
-            yield talk, (better, worse)
+            yield _read_talk(row, [*_read_history(row), (question, "")], template, data), (better, worse)
 
 
-def _read_batch(batch: pa.RecordBatch, data: DataSettings, budget: Budget) -> Iterator[Conversation]:
+def _read_batch(
+    batch: pa.RecordBatch, template: Template, data: DataSettings, budget: Budget
+) -> Iterator[Conversation]:
     """Conversations of a batch; one without question or answer is counted and left out."""
     for row in batch.to_pylist():
+        if row["unfit"]:
+            budget.dropped[row["unfit"]] += 1
+            continue
         exchanges, question = _read_history(row), _read_question(row)
         if not question.strip() or not (row["response"] or "").strip():
             budget.dropped["no question" if not question.strip() else "no answer"] += 1
             continue
-        yield Conversation(row["system"] or data.system, [*exchanges, (question, row["response"])], _name(row))
+        yield _read_talk(row, [*exchanges, (question, row["response"])], template, data)
+
+
+def _read_talk(
+    row: dict[str, Any], exchanges: list[tuple[str, str]], template: Template, data: DataSettings
+) -> Conversation:
+    """The conversation, with who asks where tools do. What the model may call stands under its system prompt."""
+    system = row["system"] or data.system
+    if (row["tools"] or "").strip() not in ("", "[]"):
+        above = template.default_system if system is None else system
+        system = f"{above}\n\n{row['tools']}".strip()
+    return Conversation(system, exchanges, _name(row), tuple((row["roles"] or [])[: 2 * len(exchanges) : 2]))
 
 
 def _name(row: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from care_train.config import AnswerSettings, ModelSettings, SamplingSettings
 from care_train.errors import CareError, Exit
 from care_train.models import load_model, load_tokenizer
 from care_train.templates import Template, find_template
-from care_train.tokens import encode_prompt
+from care_train.tokens import encode_prompt, list_ends
 
 History = list[tuple[str, str]]
 
@@ -49,7 +49,7 @@ def load_chatbot(settings: AnswerSettings) -> Chatbot:
 
         model = PeftModel.from_pretrained(model, str(adapter))
     stated = model.generation_config.eos_token_id
-    ends = {tokenizer.eos_token_id, *(stated if isinstance(stated, list) else [stated])} - {None}
+    ends = {*list_ends(tokenizer, template), *(stated if isinstance(stated, list) else [stated])} - {None}
     system = settings.system if settings.system is not None else note.get("system")
     return Chatbot(model.eval(), tokenizer, template, system, frozenset(ends))
 

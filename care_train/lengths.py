@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from care_train.config import DataSettings
 from care_train.errors import CareError
 from care_train.templates import Template
-from care_train.tokens import Conversation, Encoded, encode_conversations, encode_pieces
+from care_train.tokens import Conversation, Encoded, encode_conversations, encode_ending, encode_pieces
 
 
 @dataclass
@@ -21,6 +21,14 @@ class Budget:
     longest: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     truncated: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: "Budget") -> None:
+        """Count what became of other records too."""
+        for name in ("read", "kept", "tokens", "supervised"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.longest = max(self.longest, other.longest)
+        self.dropped += other.dropped
+        self.truncated += other.truncated
 
     def describe(self) -> dict[str, Any]:
         """The same as plain values, with the share of learned tokens."""
@@ -109,7 +117,7 @@ def _cut(
         keep -= 1
     if len(prompt) < len(turn.prompt):
         budget.truncated["question heads cut"] += 1
-    answer = cut_answer(turn.answer, empty.answer, limit - len(prompt), budget)
+    answer = cut_answer(turn.answer, encode_ending(tokenizer, template), limit - len(prompt), budget)
     return Fitted(talk._replace(exchanges=[(tail, talk.exchanges[0][1])]), [Encoded(prompt, answer)])
 
 

@@ -62,7 +62,7 @@ def load_model(
             quantization_config=_quantize(settings, dtype),
             use_safetensors=True,
             trust_remote_code=False,
-            device_map={"": int(os.environ.get("LOCAL_RANK", "0"))} if on_gpu else None,
+            device_map={"": int(os.environ.get("LOCAL_RANK", "0"))} if on_gpu and not is_sharded() else None,
         )
     except (OSError, ValueError, KeyError) as error:
         raise _unreadable(path, "model", error) from error
@@ -77,6 +77,11 @@ def _unreadable(path: str, what: str, error: Exception) -> CareError:
     return CareError(f"{what} cannot be loaded{looked}: {first.rstrip('.')}", where=path, fix=fix)
 
 
+def is_sharded() -> bool:
+    """Whether the launcher will spread the weights over several devices, so that none is to hold them all before."""
+    return "true" in (os.environ.get("ACCELERATE_USE_FSDP"), os.environ.get("ACCELERATE_USE_DEEPSPEED"))
+
+
 def _quantize(settings: ModelSettings, dtype: torch.dtype) -> Any:
     if settings.quantization_bit is None:
         return None
@@ -89,7 +94,7 @@ def _quantize(settings: ModelSettings, dtype: torch.dtype) -> Any:
         bnb_4bit_quant_type=settings.quantization_type,
         bnb_4bit_use_double_quant=settings.double_quantization,
         bnb_4bit_compute_dtype=dtype,
-        bnb_4bit_quant_storage=dtype if torch.cuda.is_available() else torch.uint8,
+        bnb_4bit_quant_storage=dtype if torch.cuda.is_available() or is_sharded() else torch.uint8,
     )
 
 
@@ -105,10 +110,18 @@ def keep_differentiable(model: nn.Module) -> int:
     return len(layers)
 
 
-def make_trainable(model: nn.Module, lora: LoraSettings, settings: ModelSettings, *, scores: bool = False) -> nn.Module:
+def make_trainable(
+    model: nn.Module,
+    lora: LoraSettings,
+    settings: ModelSettings,
+    *,
+    scores: bool = False,
+    reference: bool = False,
+) -> nn.Module:
     """The model with what is to learn in fp32 and the rest frozen: an adapter, the last layers, or everything.
 
-    scores: it is a reward model, whose head learns too.
+    scores: it is a reward model, whose head learns too. reference: an adapter that it goes on from is kept beside the
+    one that learns, frozen.
     """
     model.requires_grad_(False)
     recompute = settings.gradient_checkpointing
@@ -117,7 +130,11 @@ def make_trainable(model: nn.Module, lora: LoraSettings, settings: ModelSettings
         enable({"use_reentrant": False})
         model.enable_input_require_grads()  # type: ignore[operator]
     if lora.finetuning_type == "lora":
-        model = _attach_lora(model, lora, settings, scores)
+        model = (
+            _continue_lora(model, settings.adapter_name_or_path, scores=scores, reference=reference)
+            if settings.adapter_name_or_path
+            else _attach_lora(model, lora, scores=scores)
+        )
     else:
         for part in [model] if lora.finetuning_type == "full" else _choose_layers(model, lora.freeze_trainable_layers):
             part.requires_grad_(True)
@@ -127,15 +144,34 @@ def make_trainable(model: nn.Module, lora: LoraSettings, settings: ModelSettings
     return model
 
 
-def _attach_lora(model: nn.Module, lora: LoraSettings, settings: ModelSettings, scores: bool) -> nn.Module:
-    """The model with a new adapter, or with the one named and, beside it, a frozen copy called `reference`."""
-    from peft import LoraConfig, PeftModel, get_peft_model
+def _continue_lora(model: nn.Module, path: str, *, scores: bool, reference: bool) -> nn.Module:
+    """The model with the adapter in the folder `path`. One of a model that gives words gets a reward model's head."""
+    from peft import PeftConfig, PeftModel, get_peft_model, load_peft_weights, set_peft_model_state_dict
 
-    if settings.adapter_name_or_path:
-        peft = PeftModel.from_pretrained(model, settings.adapter_name_or_path, is_trainable=True)
-        peft.load_adapter(settings.adapter_name_or_path, adapter_name=REFERENCE, is_trainable=False)
-        peft.set_adapter("default")
+    try:
+        config = PeftConfig.from_pretrained(path)
+    except (OSError, ValueError) as error:
+        fix = "Give the folder that a training left, with adapter_config.json."
+        raise CareError("no adapter there", where=path, fix=fix) from error
+    if scores and HEAD not in (config.modules_to_save or []):
+        config.task_type, config.modules_to_save = "SEQ_CLS", [*(config.modules_to_save or []), HEAD]
+        config.inference_mode = False
+        peft = get_peft_model(model, config)
+        head = getattr(model, HEAD).original_module.weight.detach()  # drawn just now
+        weights = {**load_peft_weights(path, device="cpu"), f"base_model.model.{HEAD}.weight": head}
+        set_peft_model_state_dict(peft, weights)
         return peft
+    peft = PeftModel.from_pretrained(model, path, is_trainable=True)
+    if reference:
+        peft.load_adapter(path, adapter_name=REFERENCE, is_trainable=False)
+        peft.set_adapter("default")
+    return peft
+
+
+def _attach_lora(model: nn.Module, lora: LoraSettings, *, scores: bool) -> nn.Module:
+    """The model with a new adapter."""
+    from peft import LoraConfig, get_peft_model
+
     config = LoraConfig(
         task_type="SEQ_CLS" if scores else "CAUSAL_LM",
         r=lora.lora_rank,

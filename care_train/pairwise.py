@@ -5,10 +5,11 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import Trainer
+
+from care_train.trainers import LengthTrainer
 
 
-class PairTrainer(Trainer):
+class PairTrainer(LengthTrainer):
     """The Trainer whose batches hold better answers first, then the worse ones; `lose` is a stage's own.
 
     A loss is a mean over pairs, so that of accumulated batches is the mean of theirs.
@@ -17,7 +18,10 @@ class PairTrainer(Trainer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.model_accepts_loss_kwargs = False
-        self._told: dict[bool, defaultdict[str, list[float]]] = {True: defaultdict(list), False: defaultdict(list)}
+        self._told: dict[bool, defaultdict[str, list[tuple[float, int]]]] = {
+            True: defaultdict(list),
+            False: defaultdict(list),
+        }
 
     def lose(self, model: nn.Module, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, dict[str, float]]:
         """The loss of a batch, a scalar, and what is to be logged of it."""
@@ -26,7 +30,7 @@ class PairTrainer(Trainer):
     def compute_loss(self, model: nn.Module, inputs: Any, return_outputs: bool = False, **kwargs: Any) -> Any:
         loss, told = self.lose(model, inputs)
         for name, value in told.items():
-            self._told[model.training][name].append(value)
+            self._told[model.training][name].append((value, len(inputs["input_ids"])))
         return (loss, {}) if return_outputs else loss
 
     def prediction_step(
@@ -37,10 +41,16 @@ class PairTrainer(Trainer):
         return loss.detach(), None, None
 
     def log(self, logs: dict[str, float], *args: Any, **kwargs: Any) -> None:
-        """With the means of what was told since the last log."""
+        """With the means of what was told since the last log, of all processes, over pairs."""
         training = "loss" in logs
         told, before = self._told[training], "" if training else "eval_"
         if training or "eval_loss" in logs:
-            logs = {**logs, **{f"{before}{name}": round(sum(values) / len(values), 6) for name, values in told.items()}}
+            logs = {**logs, **{f"{before}{name}": self._average(seen) for name, seen in told.items()}}
             told.clear()
         super().log(logs, *args, **kwargs)
+
+    def _average(self, seen: list[tuple[float, int]]) -> float:
+        """The mean of the values of batches, each with its rows."""
+        sums = torch.tensor([[value * rows, rows] for value, rows in seen], device=self.args.device).sum(dim=0)
+        total, rows = self.accelerator.reduce(sums).tolist()
+        return round(total / rows, 6)

@@ -3,23 +3,35 @@
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 from accelerate import PartialState
-from transformers import PrinterCallback, Trainer, TrainingArguments, set_seed
+from transformers import PrinterCallback, TrainingArguments, set_seed
 
-from care_train.callbacks import ProgressLog, draw_losses, need_plots
+from care_train.alarm import WatchedTrainer, name_batches
+from care_train.bars import Bar
+from care_train.cache import Cache, find_cache
+from care_train.callbacks import ProgressLog
+from care_train.cards import write_card
 from care_train.checkpoints import find_checkpoint, finish_run, start_run
 from care_train.config import ModelSettings, TrainSettings, list_values, usage
-from care_train.dataset_info import Dataset, find_dataset_dir, load_datasets
+from care_train.dataset_info import Dataset, Stream, find_dataset_dir, load_datasets, load_evaluation, open_stream
 from care_train.examples import Examples, Pairs
 from care_train.lengths import Budget
 from care_train.models import count_parameters
+from care_train.packing import Packed
+from care_train.plots import draw_losses, need_plots
+from care_train.sources import describe_data
+from care_train.streams import ExampleStream
+from care_train.templates import describe, find_template
 from care_train.tiny import build_tiny
+from care_train.trackers import choose_trackers, end_trackers, start_trackers
 
 LIBRARIES = ("care-llm", "torch", "transformers", "peft", "bitsandbytes", "accelerate")
 
@@ -46,12 +58,17 @@ class Result:
 
 @dataclass
 class Run:
-    """A run that is about to begin. model: the settings of the base model, where it lies by now."""
+    """A run that is about to begin. model: the settings of the base model, where it lies by now.
+
+    data: all records to learn, or the first ones of `stream`. evaluation: the records of `eval_dataset`.
+    """
 
     settings: TrainSettings
     model: ModelSettings
     arguments: TrainingArguments
     data: Dataset
+    stream: Stream | None
+    evaluation: Dataset | None
     story: dict[str, Any]
     checkpoint: Path | None
     say: Say
@@ -72,33 +89,49 @@ def begin(settings: TrainSettings, say: Say) -> Run:
     if settings.training.fp16 and arguments.use_cpu:
         say("note: without a GPU --fp16 is slow; --bf16 or neither is several times faster")
     folder = find_dataset_dir(data_settings.dataset_dir)
-    data = load_datasets(folder, data_settings.dataset, settings.run.stage, max_samples=data_settings.max_samples)
-    listed = ", ".join(f"{name} {rows:,}" for name, rows in data.rows.items())
-    say(f"data: {data.table.num_rows:,} records from {data.folder} ({listed})")
+    stage, seed = settings.run.stage, settings.training.seed
+    stream = open_stream(folder, stage, data_settings, seed=seed) if data_settings.streaming else None
+    data = stream.head if stream else load_datasets(folder, stage, data_settings, seed=seed)
+    evaluation = load_evaluation(folder, stage, data_settings, seed=seed)
+    tell_data(data, say, streaming=stream is not None)
+    if evaluation:
+        tell_data(evaluation, say, what="evaluation")
+    if stage != "pt":
+        say(describe(find_template(str(data_settings.template))))
     story = describe_run(settings, data)
     model = settings.model
     with PartialState().main_process_first():
         checkpoint = find_checkpoint(settings.run, story)
         if PartialState().is_main_process:
             start_run(settings.run, story, keep=checkpoint is not None)
+            start_trackers(arguments.report_to, output)
         if model.model_name_or_path == "tiny":
             base = build_tiny(list_texts(data), output / "base", settings.training.seed, say)
             model = replace(model, model_name_or_path=str(base))
-    return Run(settings, model, arguments, data, story, checkpoint, say)
+    return Run(settings, model, arguments, data, stream, evaluation, story, checkpoint, say)
 
 
-def finish(run: Run, trainer: Trainer, training: Examples | Pairs, budget: Budget) -> Result:
+def finish(
+    run: Run, trainer: WatchedTrainer, training: Examples | Packed | Pairs | ExampleStream, budget: Budget
+) -> Result:
     """Train, from the checkpoint where there is one, and leave weights, log, plots and the note in the run's folder."""
     trainable, parameters = count_parameters(trainer.model)
     run.say(f"model: {trainable:,} of {parameters:,} parameters learn ({trainable / parameters:.2%})")
-    arguments = run.arguments
-    per_step = len(training.ids) / len(training) * arguments.train_batch_size * arguments.gradient_accumulation_steps
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(ProgressLog(run.output, per_step * arguments.world_size, run.say))
+    if not isinstance(training, ExampleStream):  # whose records are gone by then
+        trainer.name = partial(
+            name_batches,
+            data=training,
+            table=run.data.table,
+            dropped=budget.dropped.total(),
+            decode=trainer.processing_class.decode,
+        )
     if run.checkpoint:
         run.say(f"resume: going on from {run.checkpoint}")
     started = time.monotonic()
-    trainer.train(resume_from_checkpoint=str(run.checkpoint) if run.checkpoint else None)
+    with Bar(first=trainer.is_world_process_zero()) as bar:
+        trainer.add_callback(ProgressLog(run.output, training.tokens, run.say, bar))
+        trainer.train(resume_from_checkpoint=str(run.checkpoint) if run.checkpoint else None)
     seconds = time.monotonic() - started
     trainer.save_model(str(run.output))
     trainer.save_state()
@@ -115,7 +148,7 @@ def finish(run: Run, trainer: Trainer, training: Examples | Pairs, budget: Budge
         loss_first=losses[0] if losses else None,
         loss_last=losses[-1] if losses else None,
         eval_loss=evals[-1] if evals else None,
-        tokens=round(len(training.ids) * float(trainer.state.epoch or 0)),
+        tokens=round(training.tokens * float(trainer.state.epoch or 0)),
         seconds=round(seconds, 2),
         trainable=trainable,
         parameters=parameters,
@@ -124,13 +157,16 @@ def finish(run: Run, trainer: Trainer, training: Examples | Pairs, budget: Budge
         scores={name: value for name, value in scored[-1].items() if name.startswith("rewards/")} if scored else {},
     )
     if trainer.is_world_process_zero():
+        write_card(run.output, run.story, asdict(result))
         finish_run(run.settings.run, run.story, asdict(result))
+        end_trackers(run.arguments.report_to)
     return result
 
 
 def make_arguments(settings: TrainSettings) -> TrainingArguments:
     """The Trainer's arguments: our training section, output_dir and what was passed through."""
     values = {name: value for name, value in vars(settings.training).items() if value is not None}
+    values["report_to"] = choose_trackers(settings.training.report_to)
     fixed = {"output_dir": settings.run.output_dir, "disable_tqdm": True, "remove_unused_columns": False}
     ours = {"logging_first_step": True, "logging_nan_inf_filter": False, "use_cpu": not torch.cuda.is_available()}
     try:
@@ -147,6 +183,40 @@ def choose_dtype(settings: TrainSettings) -> torch.dtype | None:
     if settings.training.fp16:
         return torch.float16
     return torch.bfloat16 if settings.training.bf16 else None
+
+
+def tell_data(data: Dataset, say: Say, *, what: str = "data", streaming: bool = False) -> None:
+    """Say what was read, and what a person should know of how."""
+    listed = ", ".join(f"{name} {rows:,}" for name, rows in data.rows.items())
+    if streaming:
+        say(f"{what}: streaming from {data.folder} ({', '.join(data.rows)}), the first {data.table.num_rows:,} read")
+    else:
+        say(f"{what}: {data.table.num_rows:,} records from {data.folder} ({listed})")
+    for note in data.notes:
+        say(f"{what}: {note}")
+
+
+def make_examples(run: Run, encode: Callable[[pa.Table, Cache | None], tuple[Any, Budget]]) -> tuple[Any, Any, Budget]:
+    """(training, evaluation or None, account) in tokens: of the records, or of a stream as they are read.
+
+    encode: a stage's own. Evaluation is what `eval_dataset` names, else `val_size` of what was read.
+    """
+    settings, evaluation = run.settings, None
+    cache = find_cache(settings.data, run.say)
+    if run.evaluation:
+        evaluation, measured = encode(run.evaluation.table, cache)
+        run.say(f"evaluation {describe_budget(measured)}")
+    if run.stream:
+        arguments = run.arguments
+        per_step = arguments.train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
+        stream = ExampleStream(run.stream, lambda table: encode(table, None), per_step * arguments.max_steps)
+        run.say(f"first {describe_budget(stream.first)}")
+        return stream, evaluation, stream.budget
+    training, budget = encode(run.data.table, cache)
+    run.say(describe_budget(budget))
+    if run.evaluation:
+        return training, evaluation, budget
+    return *split(training, settings.data.val_size, settings.training.seed), budget
 
 
 def split(examples: Any, size: float, seed: int) -> tuple[Any, Any]:
@@ -197,8 +267,10 @@ def describe_run(settings: TrainSettings, data: Dataset) -> dict[str, Any]:
         "system": settings.data.system,
         "quantization_bit": settings.model.quantization_bit,
         "datasets": data.rows,
+        "data": describe_data(data.folder, data.rows),
         "dataset_dir": str(data.folder),
         "manifest_sha256": data.manifest_sha256,
+        "sources": data.sources,
         "seed": settings.training.seed,
         "settings": list_values(settings),
         "versions": versions,

@@ -2,9 +2,10 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 
@@ -19,28 +20,62 @@ TYPES = {
     "rejected": pa.string(),
     "history": pa.list_(pa.list_(pa.string())),
     "system": pa.string(),
+    "tools": pa.string(),
+    "roles": pa.list_(pa.string()),
+    "unfit": pa.string(),
     "id": pa.string(),
 }
+"""Columns of a table of records. tools: what the model may call, as the file has it. roles: of all turns, where one is
+`function` or `observation`, else null. unfit: why the record cannot be learned, null where it can.
+"""
 Rows = list[dict[str, Any]]
+Content: TypeAlias = pa.Table | Rows
+BLOCK = 1000  # rows that are read at once of a file of text
 
 
 def read_shard(
     path: Path, columns: dict[str, str], where: str, *, optional: Iterable[str] = (), pairs: bool = False
 ) -> pa.Table:
-    """One file's records with every column of TYPES as text; `history` is a list of lists of text.
+    """One file's records with every column of TYPES as text, see `make_table`. where: how errors call the file."""
+    return make_table(read_file(path, where), columns, where, optional=optional, pairs=pairs)
 
-    pairs: `response` holds lists of the better and the worse answer, the layout of 2023; they become chosen, rejected.
-    columns: our name -> the file's; a missing one raises unless it is `optional`. What is not mapped is null. Arrow
-    files are mapped into memory, not copied. where: how errors call the file.
-    Raises CareError for an unknown type, broken content (with its row) or a missing column (with those present).
+
+def read_file(path: Path, where: str) -> Content:
+    """Everything a file holds. Arrow files are mapped into memory, not copied.
+
+    Raises CareError for an unknown type or broken content, with its line or record.
     """
+    return join_blocks(read_blocks(path, where))
+
+
+def read_blocks(path: Path, where: str) -> Iterator[Content]:
+    """The same piece by piece, so that memory is bounded by one; a JSON array is read whole."""
     read = READERS.get(path.suffix.lower())
     if read is None:
         raise CareError(f"file type {path.suffix or 'unknown'}", where=where, fix=f"Use one of {', '.join(READERS)}.")
-    content = read(path, where)
+    return read(path, where)
+
+
+def join_blocks(blocks: Iterable[Content]) -> Content:
+    """The blocks of one file as one."""
+    whole = list(blocks)
+    if whole and isinstance(whole[0], pa.Table):
+        return pa.concat_tables(whole)
+    return [row for block in whole for row in block]
+
+
+def make_table(
+    content: Content, columns: dict[str, str], where: str, *, optional: Iterable[str] = (), pairs: bool = False
+) -> pa.Table:
+    """Records with every column of TYPES as text; `history` is a list of lists of text.
+
+    pairs: `response` holds lists of the better and the worse answer, the layout of 2023; they become chosen, rejected.
+    columns: our name -> the file's; a missing one raises unless it is `optional`. What is not mapped is null.
+    Raises CareError for a missing column (with those present) or a value of another type (with its record).
+    """
     if pairs:
         content, columns = _split_pairs(content, columns, where)
-    names = _list_names(content)
+    names = list_names(content)
     arrays = {}
     for ours, kind in TYPES.items():
         theirs = columns.get(ours, "")
@@ -58,9 +93,7 @@ def read_shard(
     return pa.table(arrays)
 
 
-def _split_pairs(
-    content: "pa.Table | Rows", columns: dict[str, str], where: str
-) -> "tuple[pa.Table | Rows, dict[str, str]]":
+def _split_pairs(content: Content, columns: dict[str, str], where: str) -> tuple[Content, dict[str, str]]:
     """The content with a column for each of two answers; further ones of a list are left out."""
     theirs = columns["response"]
     rows = content.to_pylist() if isinstance(content, pa.Table) else content
@@ -74,7 +107,8 @@ def _split_pairs(
     return split, {**mapped, "chosen": "chosen", "rejected": "rejected"}
 
 
-def _list_names(content: "pa.Table | Rows") -> list[str]:
+def list_names(content: Content) -> list[str]:
+    """The columns there are, in order."""
     if isinstance(content, pa.Table):
         return list(content.column_names)
     return list(dict.fromkeys(name for row in content for name in row))
@@ -111,57 +145,67 @@ def _build_column(values: list[Any], kind: pa.DataType, name: str, where: str) -
         raise
 
 
-def _read_text(path: Path, where: str) -> str:
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        what = f"byte {error.object[error.start]:#04x} at {error.start} is not utf-8"
-        raise CareError(what, where=where, fix="Save the file as UTF-8.") from error
+def _read_lines(path: Path, where: str) -> Iterator[str]:
+    """The lines of a file with their ends, of UTF-8 with or without a mark at the beginning."""
+    read = 0
+    with path.open("rb") as source:
+        for number, line in enumerate(source):
+            try:
+                yield line.decode("utf-8-sig" if number == 0 else "utf-8")
+            except UnicodeDecodeError as error:
+                what = f"byte {line[error.start]:#04x} at {read + error.start} is not utf-8"
+                raise CareError(what, where=where, fix="Save the file as UTF-8.") from error
+            read += len(line)
 
 
-def _read_json(path: Path, where: str) -> Rows:
+def _read_json(path: Path, where: str) -> Iterator[Rows]:
     """A JSON array of objects, or, as often under this name, one object a line."""
-    text = _read_text(path, where)
-    if not text.lstrip().startswith("["):
-        return _read_objects(text, where)
+    first = next((line for line in _read_lines(path, where) if line.strip()), "")
+    if not first.lstrip().startswith("["):
+        yield from _read_jsonl(path, where)
+        return
     try:
-        rows = json.loads(text)
+        rows = json.loads("".join(_read_lines(path, where)))
     except json.JSONDecodeError as error:
         raise CareError(f"line {error.lineno} is not JSON: {error.msg}", where=where, fix="Mend the file.") from error
-    return _check_objects(rows, where)
+    yield list(_check_objects(rows, where))
 
 
-def _read_jsonl(path: Path, where: str) -> Rows:
-    return _read_objects(_read_text(path, where), where)
+def _read_jsonl(path: Path, where: str) -> Iterator[Rows]:
+    return _gather(_check_objects(_load_lines(path, where), where))
 
 
-def _read_objects(text: str, where: str) -> Rows:
-    rows = []
-    for number, line in enumerate(text.split("\n"), 1):
+def _load_lines(path: Path, where: str) -> Iterator[Any]:
+    for number, line in enumerate(_read_lines(path, where), 1):
         if not line.strip():
             continue
         try:
-            rows.append(json.loads(line))
+            yield json.loads(line)
         except json.JSONDecodeError as error:
             raise CareError(f"line {number} is not JSON: {error.msg}", where=where, fix="Mend the line.") from error
-    return _check_objects(rows, where)
 
 
-def _check_objects(rows: Iterable[Any], where: str) -> Rows:
-    out: Rows = []
+def _check_objects(rows: Iterable[Any], where: str) -> Iterator[dict[str, Any]]:
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict):
             what = f"record {number} is a {type(row).__name__}, not an object"
             raise CareError(what, where=where, fix='Write {"instruction": …, "output": …} for each record.')
-        out.append(row)
-    return out
+        yield row
 
 
-def _read_csv(path: Path, where: str) -> Rows:
+def _gather(rows: Iterator[dict[str, Any]]) -> Iterator[Rows]:
+    while block := list(islice(rows, BLOCK)):
+        yield block
+
+
+def _read_csv(path: Path, where: str) -> Iterator[Rows]:
+    return _gather(_load_csv(path, where))
+
+
+def _load_csv(path: Path, where: str) -> Iterator[dict[str, Any]]:
     """Comma-separated rows under a header; every row must have as many fields as the header."""
     csv.field_size_limit(1 << 30)
-    lines = csv.reader(_read_text(path, where).splitlines(keepends=True), strict=True)
-    rows: Rows = []
+    lines = csv.reader(_read_lines(path, where), strict=True)
     try:
         header = next(lines, [])
         for cells in lines:
@@ -169,37 +213,39 @@ def _read_csv(path: Path, where: str) -> Rows:
                 what = f"{len(cells)} fields where the header has {len(header)}"
                 raise CareError(what, where=f"{where}: line {lines.line_num}", fix="Mend the line.")
             if cells:
-                rows.append(dict(zip(header, cells, strict=True)))
+                yield dict(zip(header, cells, strict=True))
     except csv.Error as error:
         raise CareError(str(error), where=f"{where}: line {lines.line_num}", fix="Mend the quotes.") from error
-    return rows
 
 
-def _read_txt(path: Path, where: str) -> Rows:
-    return [{"text": line} for line in _read_text(path, where).splitlines() if line.strip()]
+def _read_txt(path: Path, where: str) -> Iterator[Rows]:
+    return _gather({"text": line.rstrip("\r\n")} for line in _read_lines(path, where) if line.strip())
 
 
-def _read_parquet(path: Path, where: str) -> pa.Table:
+def _read_parquet(path: Path, where: str) -> Iterator[pa.Table]:
     import pyarrow.parquet as pq
 
     try:
-        return pq.read_table(path, partitioning=None)
+        with pq.ParquetFile(path) as source:
+            yield source.schema_arrow.empty_table()
+            for number in range(source.num_row_groups):
+                yield source.read_row_group(number)
     except (pa.ArrowInvalid, OSError) as error:
         raise CareError(f"not a whole Parquet file ({error})", where=where, fix="Fetch or write it again.") from error
 
 
-def _read_arrow(path: Path, where: str) -> pa.Table:
+def _read_arrow(path: Path, where: str) -> Iterator[pa.Table]:
     """Arrow IPC, both faces: the file format starts with ARROW1, else it is a stream."""
     try:
         source = pa.memory_map(str(path))
         whole = source.read(6) == b"ARROW1"
         source.seek(0)
-        return (pa.ipc.open_file if whole else pa.ipc.open_stream)(source).read_all()
+        yield (pa.ipc.open_file if whole else pa.ipc.open_stream)(source).read_all()
     except (pa.ArrowInvalid, OSError) as error:
         raise CareError(f"not a whole Arrow file ({error})", where=where, fix="Fetch or write it again.") from error
 
 
-READERS: dict[str, Callable[[Path, str], pa.Table | Rows]] = {
+READERS: dict[str, Callable[[Path, str], Iterator[Content]]] = {
     ".json": _read_json,
     ".jsonl": _read_jsonl,
     ".csv": _read_csv,

@@ -15,6 +15,14 @@ PACKAGES = ("care_data", "care_train")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
 TESTED_ELSEWHERE = {
+    "care_train/dataset_info/sandbox.py": "care_train/dataset_info/test_scripts.py",
+    "care_train/dataset_info/sources.py": "care_train/dataset_info/test_loading.py",
+    "care_train/keys.py": "care_train/test_cache.py",
+    "care_train/lengths.py": "care_train/test_examples.py",
+    "care_train/sequences.py": "care_train/test_packing.py",
+    "care_train/templates/layouts.py": "care_train/test_templates.py",
+    "care_train/templates/own.py": "care_train/test_tokens.py",
+    "care_train/templates/table.py": "care_train/test_templates.py",
     "care_data/audits/matching.py": "care_data/audits/test_comparison.py",
     "care_data/audits/sections.py": "care_data/audits/test_comparison.py",
     "care_data/audits/shards.py": "care_data/audits/test_verification.py",
@@ -136,6 +144,8 @@ def test_only_the_command_prints(path):
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_nothing_runs_code_from_data(path):
     calls = calls_of(path)
+    if name_of(path) == "care_train/dataset_info/sandbox.py":
+        calls -= {"exec"}  # the child process that --trust_dataset_scripts names, and nothing else
     assert calls & {"eval", "exec", "pickle.load", "pickle.loads", "yaml.load", "os.system"} == set()
     assert "shell=True" not in path.read_text(encoding="utf-8")
 

@@ -24,7 +24,7 @@ from care_train.losses import (
 )
 from care_train.models import REFERENCE, load_model, load_tokenizer, make_trainable
 from care_train.pairwise import PairTrainer
-from care_train.runs import Result, Say, begin, choose_dtype, describe_budget, finish, split
+from care_train.runs import Result, Say, begin, choose_dtype, finish, make_examples
 from care_train.templates import find_template
 
 
@@ -37,6 +37,7 @@ class PreferenceTrainer(PairTrainer):
     def __init__(self, *args: Any, preference: PreferenceSettings, reference: nn.Module | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.preference = preference
+        self.rests = preference.pref_loss == "hinge"
         self.reference = self.accelerator.prepare_model(reference, evaluation_mode=True) if reference else None
 
     def lose(self, model: nn.Module, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, dict[str, float]]:
@@ -85,15 +86,17 @@ def train(settings: DpoSettings, say: Say) -> Result:
     template = find_template(str(settings.data.template))
     run = begin(settings, say)
     tokenizer = load_tokenizer(run.model.model_name_or_path)
-    pairs, budget = encode_pairs(run.data.table, tokenizer, template, settings.data)
-    say(describe_budget(budget))
-    training, evaluation = split(pairs, settings.data.val_size, settings.training.seed)
+    training, evaluation, budget = make_examples(
+        run, lambda table, cache: encode_pairs(table, tokenizer, template, settings.data, cache)
+    )
     set_seed(settings.training.seed)
     dtype = choose_dtype(settings)
-    whole = settings.lora.finetuning_type != "lora" and settings.preference.pref_loss not in ALONE
+    compared = settings.preference.pref_loss not in ALONE
+    whole = compared and settings.lora.finetuning_type != "lora"
     reference = load_model(run.model, dtype=dtype).requires_grad_(False).eval() if whole else None
+    base = load_model(run.model, dtype=dtype)
     trainer = PreferenceTrainer(
-        model=make_trainable(load_model(run.model, dtype=dtype), settings.lora, run.model),
+        model=make_trainable(base, settings.lora, run.model, reference=compared),
         args=run.arguments,
         train_dataset=training,
         eval_dataset=evaluation,

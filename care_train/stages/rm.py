@@ -10,7 +10,7 @@ from care_train.examples import encode_pairs
 from care_train.losses import measure_pairs, reward_loss, split_pairs
 from care_train.models import load_model, load_tokenizer, make_trainable
 from care_train.pairwise import PairTrainer
-from care_train.runs import Result, Say, begin, choose_dtype, describe_budget, finish, split
+from care_train.runs import Result, Say, begin, choose_dtype, finish, make_examples
 from care_train.templates import find_template
 
 
@@ -28,9 +28,9 @@ def train(settings: RmSettings, say: Say) -> Result:
     template = find_template(str(settings.data.template))
     run = begin(settings, say)
     tokenizer = load_tokenizer(run.model.model_name_or_path)
-    pairs, budget = encode_pairs(run.data.table, tokenizer, template, settings.data)
-    say(describe_budget(budget))
-    training, evaluation = split(pairs, settings.data.val_size, settings.training.seed)
+    training, evaluation, budget = make_examples(
+        run, lambda table, cache: encode_pairs(table, tokenizer, template, settings.data, cache)
+    )
     set_seed(settings.training.seed)
     model = load_model(run.model, dtype=choose_dtype(settings), pad_id=tokenizer.pad_token_id, scores=True)
     trainer = RewardTrainer(

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,15 @@ RECORDS: list[dict[str, Any]] = [
     for number, part in enumerate(PARTS * 3)
 ]
 COLUMNS = {"prompt": "instruction", "query": "input", "response": "output", "history": "history"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The user's cache folder, for the time of the tests an empty one."""
+    folder = tmp_path_factory.mktemp("caches")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")
@@ -132,3 +141,48 @@ def trained(make_settings: Callable[..., Any], tmp_path_factory: pytest.TempPath
 
     folder, said = tmp_path_factory.mktemp("trained") / "output", list[str]()
     return folder, train(make_settings(folder), said.append), said
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of dataset_info.json with 24 each of `answers`, `pairs` and `texts`."""
+    folder = tmp_path_factory.mktemp("corpus")
+    pairs = [
+        {
+            **{name: record[name] for name in ("id", "instruction", "input", "history")},
+            "chosen": record["output"],
+            "rejected": f"{ADVICE[(number + 1) % 4]}就好。",
+        }
+        for number, record in enumerate(RECORDS)
+    ]
+    texts = [{"id": record["id"], "text": f"{record['instruction']}{record['output']}"} for record in RECORDS]
+    info: dict[str, dict[str, Any]] = {"answers": {"columns": COLUMNS}, "pairs": {"ranking": True}, "texts": {}}
+    info["pairs"]["columns"] = {**COLUMNS, "chosen": "chosen", "rejected": "rejected"}
+    info["texts"]["columns"] = {"prompt": "text"}
+    for name, rows in (("answers", RECORDS), ("pairs", pairs), ("texts", texts)):
+        info[name]["file_name"] = f"{name}.json"
+        (folder / f"{name}.json").write_text(json.dumps(rows, ensure_ascii=False), encoding="utf-8")
+    (folder / "dataset_info.json").write_text(json.dumps(info), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def run_stage(tiny: Path, corpus: Path) -> Callable[..., Any]:
+    """run_stage(stage, output, *words): the result of a short full-precision run; words go over its settings."""
+    from importlib import import_module
+
+    from care_train.arguments import parse
+    from care_train.cli import STAGES
+    from care_train.config import check
+
+    data = {"pt": "texts", "sft": "answers", "rm": "pairs", "dpo": "pairs"}
+
+    def run(stage: str, output: Path, *words: str, say: Callable[[str], None] = lambda line: None) -> Any:
+        line = [f"model_name_or_path={tiny}", f"dataset_dir={corpus}", f"dataset={data[stage]}", f"output_dir={output}"]
+        line += ["template=llama2", "lora_rank=4", "learning_rate=1e-2", "lr_scheduler_type=constant", "max_steps=2"]
+        line += ["per_device_train_batch_size=4", "logging_steps=1", "save_strategy=no", "cutoff_len=128", *words]
+        settings, _ = parse(STAGES[stage], line, passing=True)
+        check(settings, stage)
+        return import_module(f"care_train.stages.{stage}").train(settings, say)
+
+    return run

@@ -1,33 +1,51 @@
-"""Logs, plots and the alarm."""
+"""Lines and the log."""
 
 import json
-import math
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from care_train import callbacks
-from care_train.callbacks import ProgressLog, check_alive, draw_losses, need_plots, smooth
-from care_train.errors import CareError
+from care_train.bars import Bar, Pace
+from care_train.callbacks import ProgressLog, measure_memory
+
+ARGS = SimpleNamespace(fp16=False)
 
 
-def state(step: int) -> SimpleNamespace:
-    return SimpleNamespace(global_step=step, max_steps=10, is_world_process_zero=True)
+def state(step: int, first: bool = True) -> SimpleNamespace:
+    """A run of ten steps, two epochs."""
+    return SimpleNamespace(global_step=step, max_steps=10, epoch=step / 5, is_world_process_zero=first)
+
+
+def read(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "trainer_log.jsonl").read_text().splitlines()]
+
+
+class Shown(Bar):
+    """A bar that is there and keeps what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.moves: list[Pace] = []
+
+    @property
+    def shown(self) -> bool:
+        return True
+
+    def move(self, pace: Pace) -> None:
+        self.moves.append(pace)
 
 
 def test_log_grows_live_and_a_resumed_run_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     said: list[str] = []
-    log = ProgressLog(tmp_path, 100.0, said.append)
-    args = SimpleNamespace(fp16=False)
-    log.on_train_begin(args, state(0), None)
+    log = ProgressLog(tmp_path, 1000, said.append)
+    log.on_train_begin(ARGS, state(0), None)
     for step in (1, 2, 3):
-        log.on_log(
-            args, state(step), None, logs={"loss": 3.0 / step, "grad_norm": 1.0, "learning_rate": 0.1, "epoch": 0.1}
-        )
-    log.on_log(args, state(3), None, logs={"eval_loss": 1.5})
-    log.on_log(args, state(3), None, logs={"train_runtime": 1})
-    lines = [json.loads(line) for line in (tmp_path / "trainer_log.jsonl").read_text().splitlines()]
+        log.on_log(ARGS, state(step), None, logs={"loss": 3.0 / step, "grad_norm": 1.0, "learning_rate": 0.1})
+    log.on_log(ARGS, state(3), None, logs={"eval_loss": 1.5})
+    log.on_log(ARGS, state(3), None, logs={"train_runtime": 1})
+    lines = read(tmp_path)
     assert [(line["step"], line.get("loss"), line.get("eval_loss")) for line in lines] == [
         (1, 3.0, None),
         (2, 1.5, None),
@@ -36,69 +54,76 @@ def test_log_grows_live_and_a_resumed_run_goes_on_from_its_checkpoint(tmp_path: 
     ]
     assert len(said) == 4
     assert said[2].startswith("step 3/10  loss 1.0000  ")
-    log.on_train_begin(args, state(2), None)
-    assert [json.loads(line)["step"] for line in (tmp_path / "trainer_log.jsonl").read_text().splitlines()] == [1, 2]
-    log.on_train_begin(args, state(0), None)
+    log.on_train_begin(ARGS, state(2), None)
+    assert [line["step"] for line in read(tmp_path)] == [1, 2]
+    log.on_train_begin(ARGS, state(0), None)
     assert (tmp_path / "trainer_log.jsonl").read_text() == ""
 
 
 def test_the_last_step_is_logged_too(tmp_path: Path) -> None:
-    log = ProgressLog(tmp_path, 1.0, print)
+    log = ProgressLog(tmp_path, 1, print)
     for step, wanted in ((9, False), (10, True)):
         control = SimpleNamespace(should_log=False)
         log.on_step_end(None, state(step), control)
         assert control.should_log is wanted
 
 
-@pytest.mark.parametrize(
-    ("logs", "said"),
-    [
-        ({"loss": math.nan}, "step 7: loss is nan. Lower --learning_rate"),
-        ({"loss": math.inf, "grad_norm": 1.0}, "step 7: loss is inf."),
-        ({"loss": 1.0, "grad_norm": 0.0}, "step 7: gradient norm is 0.0. Nothing is being learned"),
-        ({"loss": 1.0, "grad_norm": math.nan}, "step 7: gradient norm is nan."),
-    ],
-)
-def test_dead_training_stops(logs: dict[str, float], said: str) -> None:
-    with pytest.raises(CareError) as caught:
-        check_alive(logs, 7, mixed=False)
-    assert str(caught.value).startswith(said)
+def test_tokens_memory_and_rewards_are_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 100.0, *[108.0] * 4])
+    monkeypatch.setattr("care_train.callbacks.time.monotonic", lambda: next(clock))
+    log = ProgressLog(tmp_path, 1000, lambda line: None)
+    log.on_train_begin(ARGS, state(1), None)
+    logs = {"loss": 0.7, "rewards/margins": 0.25, "logps/chosen": -9.0, "total_flos": 3.0}
+    log.on_log(ARGS, state(5), None, logs=logs)
+    (line,) = read(tmp_path)
+    assert line.pop("memory") == pytest.approx(measure_memory(), rel=0.1)
+    assert line == {
+        "step": 5,
+        "total_steps": 10,
+        "loss": 0.7,
+        "rewards/margins": 0.25,
+        "logps/chosen": -9.0,
+        "seconds": 8.0,
+        "seconds_left": 10.0,
+        "tokens": 1000,
+        "tokens_per_second": 100.0,
+    }
 
 
-def test_living_training_goes_on() -> None:
-    check_alive({"loss": 0.0, "grad_norm": 1e-9}, 1, mixed=False)
-    check_alive({"loss": 1.0, "grad_norm": math.nan}, 1, mixed=True)
+def test_memory_is_what_the_process_held_at_most() -> None:
+    status = Path("/proc/self/status").read_text().splitlines()
+    (kilobytes,) = (int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
+    assert measure_memory() == pytest.approx(kilobytes * 1024, rel=0.05)
 
 
-def test_smooth_is_an_average_of_growing_weight() -> None:
-    assert smooth([2.0]) == [2.0]
-    weight = 1.8 * (1 / (1 + math.exp(-0.1)) - 0.5)
-    assert smooth([1.0, 0.0]) == pytest.approx([1.0, weight])
+def test_a_bar_takes_the_place_of_lines_but_of_evaluations(tmp_path: Path) -> None:
+    said: list[str] = []
+    bar = Shown()
+    log = ProgressLog(tmp_path, 1000, said.append, bar)
+    log.on_train_begin(ARGS, state(0), None)
+    log.on_step_end(ARGS, state(1), SimpleNamespace(should_log=False))
+    log.on_log(ARGS, state(1), None, logs={"loss": 2.0, "grad_norm": 1.0})
+    log.on_log(ARGS, state(1), None, logs={"eval_loss": 1.5})
+    log.on_step_end(ARGS, state(2), SimpleNamespace(should_log=False))
+    assert said == ["step 1/10  eval_loss 1.5000"]
+    assert [(move.step, move.loss) for move in bar.moves] == [(0, None), (1, None), (1, 2.0), (1, 2.0), (2, 2.0)]
+    assert [line["step"] for line in read(tmp_path)] == [1, 1]
 
 
-def test_plots_are_drawn_and_the_same_each_time(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
-    history = [
-        {"step": 1, "loss": 3.0},
-        {"step": 2, "eval_loss": 2.5},
-        {"step": 3, "loss": 2.0},
-        {"train_runtime": 1.0},
-    ]
-    drawn = draw_losses(history, tmp_path)
-    assert [path.name for path in drawn] == [
-        "training_loss.png",
-        "training_loss.svg",
-        "training_eval_loss.png",
-        "training_eval_loss.svg",
-    ]
-    first = [path.read_bytes() for path in drawn]
-    assert first[0].startswith(b"\x89PNG")
-    assert b"<svg" in first[1]
-    assert [path.read_bytes() for path in draw_losses(history, tmp_path)] == first
-    assert draw_losses([], tmp_path) == []
+def test_only_one_of_several_processes_writes(tmp_path: Path) -> None:
+    said: list[str] = []
+    log = ProgressLog(tmp_path, 1000, said.append)
+    log.on_train_begin(ARGS, state(0, first=False), None)
+    log.on_log(ARGS, state(1, first=False), None, logs={"loss": 2.0, "grad_norm": 1.0})
+    assert said == []
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_missing_matplotlib_is_said_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(callbacks, "find_spec", lambda name: None)
-    with pytest.raises(CareError, match=r"--plot_loss needs matplotlib. pip install 'care-llm\[plots\]'"):
-        need_plots()
+def test_a_training_leaves_its_tokens_and_memory_in_the_log(trained: tuple[Path, Any, list[str]]) -> None:
+    folder, result, said = trained
+    lines = read(folder)
+    assert [line["step"] for line in lines] == list(range(1, 13))
+    wanted = [result.tokens * step / 12 for step in range(1, 13)]
+    assert [line["tokens"] for line in lines] == pytest.approx(wanted, abs=1)
+    assert all(0 < line["tokens_per_second"] < 1e6 and 2**26 < line["memory"] < 2**36 for line in lines)
+    assert sum(" tokens/s  " in line for line in said) == 12

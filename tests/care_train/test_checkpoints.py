@@ -1,6 +1,7 @@
 """What a run's folder allows: going on, starting anew, or neither."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ STORY: dict[str, Any] = {
     "manifest_sha256": "m",
     "settings": {"model": {"quantization_bit": 4}, "data": {"template": "llama2", "dataset_dir": None}, "lora": {}},
 }
+STORY["settings"]["preference"] = {"pref_beta": 0.1}
 
 
 def put(folder: Path, *steps: int) -> Path:
@@ -30,10 +32,26 @@ def test_the_last_whole_checkpoint_is_taken(tmp_path: Path) -> None:
     assert [path.name for path in list_checkpoints(tmp_path)] == ["checkpoint-9", "checkpoint-10", "checkpoint-100"]
     run = RunSettings(output_dir=str(tmp_path))
     assert find_checkpoint(run, STORY) == tmp_path / "checkpoint-100"
-    assert find_checkpoint(RunSettings(output_dir=str(tmp_path), resume=str(tmp_path / "checkpoint-9")), STORY) == (
-        tmp_path / "checkpoint-9"
-    )
     assert find_checkpoint(RunSettings(output_dir=str(tmp_path), overwrite_output_dir=True), STORY) is None
+
+
+def test_one_half_written_is_not_whole_and_goes_when_the_run_goes_on(tmp_path: Path) -> None:
+    put(tmp_path, 3, 6)
+    (tmp_path / "checkpoint-6" / "trainer_state.json").write_text('{"epoch": 0.')
+    (tmp_path / "checkpoint-9").mkdir()
+    assert list_checkpoints(tmp_path) == [tmp_path / "checkpoint-3"]
+    start_run(RunSettings(output_dir=str(tmp_path)), STORY, keep=True)
+    assert [path.name for path in tmp_path.glob("checkpoint-*")] == ["checkpoint-3"]
+
+
+def test_a_chosen_checkpoint_is_taken_unless_a_later_one_lies_beside_it(tmp_path: Path) -> None:
+    put(tmp_path / "a", 3, 9)
+    chosen = str(tmp_path / "a" / "checkpoint-3")
+    assert find_checkpoint(RunSettings(output_dir=str(tmp_path / "b"), resume=chosen), STORY) == Path(chosen)
+    with pytest.raises(CareError, match=r"checkpoint-9: is later than checkpoint-3, which is to be gone on from"):
+        find_checkpoint(RunSettings(output_dir=str(tmp_path / "a"), resume=chosen), STORY)
+    shutil.rmtree(tmp_path / "a" / "checkpoint-9")
+    assert find_checkpoint(RunSettings(output_dir=str(tmp_path / "a"), resume=chosen), STORY) == Path(chosen)
 
 
 def test_a_fresh_or_unstarted_folder_starts_anew(tmp_path: Path) -> None:
@@ -48,6 +66,7 @@ def test_a_fresh_or_unstarted_folder_starts_anew(tmp_path: Path) -> None:
     ("change", "said"),
     [
         ({"settings": {"model": {"quantization_bit": None}, "data": {}, "lora": {}}}, "quantization_bit 4, not None"),
+        ({"settings": {"preference": {"pref_beta": 0.2}}}, "holds a run with pref_beta 0.1, not 0.2"),
         ({"datasets": {"toy": 4}}, "holds a run on other data"),
         ({"manifest_sha256": "n"}, "holds a run on other data"),
     ],

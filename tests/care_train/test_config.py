@@ -54,3 +54,34 @@ def test_effective_values_hold_what_was_derived() -> None:
     assert list(values) == ["run", "model", "data", "lora", "training"]
     assert values["lora"]["lora_alpha"] == 8
     assert values["training"]["eval_strategy"] == "epoch"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["val_size=2", "eval_dataset=b"], "--val_size and --eval_dataset exclude each other. Keep one."),
+        (["streaming=true"], "--streaming without a number of steps. Give --max_steps"),
+        (["streaming=true", "max_steps=3", "val_size=2"], "--val_size with --streaming. Name a dataset with --eval_"),
+        (["streaming=true", "max_steps=3", "packing=true"], "--packing needs all lengths, --streaming has none."),
+        (["streaming=true", "max_steps=3", "buffer_size=0"], "--buffer_size 0 holds no record."),
+        (["max_samples=0"], "--max_samples 0 leaves nothing. Give at least 1"),
+    ],
+)
+def test_settings_of_the_data_that_contradict_each_other(words: list[str], said: str) -> None:
+    settings, _ = parse(SftSettings, [*ENOUGH, *words])
+    with pytest.raises(CareError) as caught:
+        check(settings, "sft")
+    assert str(caught.value).startswith(said)
+    assert caught.value.code == Exit.USAGE
+
+
+def test_what_is_measured_is_measured_each_epoch_and_in_a_stream_by_steps() -> None:
+    for words, strategy in (
+        (["eval_dataset=b"], "epoch"),
+        (["eval_dataset=b", "streaming=true", "max_steps=3"], "steps"),
+        (["eval_dataset=b", "eval_strategy=no"], "no"),
+        ([], None),
+    ):
+        settings, _ = parse(SftSettings, [*ENOUGH, *words])
+        check(settings, "sft")
+        assert settings.training.eval_strategy == strategy

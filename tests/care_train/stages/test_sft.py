@@ -32,7 +32,9 @@ def test_four_bit_training_learns(trained: Trained) -> None:
     assert result.tokens == 2 * result.budget["tokens"]  # twelve steps of four are two epochs of 24
     assert said[0].startswith("data: 24 records from ")
     assert said[0].endswith("(toy_sft 24)")
-    assert said[1].startswith("tokens: 24 of 24 records, ")
+    assert said[1].startswith("template llama2: ids as in LLaMA-Factory 0.9.5; not checked with ")
+    assert said[2].startswith("cache: 1,217 tokens kept in ")
+    assert said[3].startswith("tokens: 24 of 24 records, ")
 
 
 def test_what_made_the_adapter_is_written_beside_it(trained: Trained, release: Path, tiny: Path) -> None:
@@ -48,9 +50,7 @@ def test_what_made_the_adapter_is_written_beside_it(trained: Trained, release: P
     assert note["result"]["loss_last"] == result.loss_last
     present = {path.name for path in folder.iterdir()}
     assert {"adapter_model.safetensors", "adapter_config.json", "tokenizer.json", "trainer_state.json"} <= present
-    card = (folder / "README.md").read_text(encoding="utf-8")
-    assert "| data | toy_sft (24 records) |" in card
-    assert "rank 4, alpha 8, dropout 0.1, target all" in card
+    assert "LoRA of rank 4, alpha 8, on all." in (folder / "README.md").read_text(encoding="utf-8")
 
 
 def test_resumed_equals_straight(trained: Trained, make_settings: Any, tmp_path: Path) -> None:
