@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -217,10 +218,7 @@ def _read_history(row: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _mask(turns: list[Encoded], data: DataSettings) -> tuple[np.ndarray, np.ndarray]:
     """Ids and, of the same length, whether each is learned."""
-    ids: list[int] = []
-    learned: list[bool] = []
-    for number, turn in enumerate(turns):
-        answered = not data.mask_history or number == len(turns) - 1
-        ids += turn.prompt + turn.answer
-        learned += [data.train_on_prompt] * len(turn.prompt) + [answered] * len(turn.answer)
-    return np.array(ids, np.int32), np.array(learned, bool)
+    parts = [part for turn in turns for part in turn]
+    answered = [not data.mask_history] * (len(turns) - 1) + [True]
+    flags = [flag for answer in answered for flag in (data.train_on_prompt, answer)]
+    return np.array(list(chain.from_iterable(parts)), np.int32), np.repeat(flags, [len(part) for part in parts])

@@ -7,6 +7,7 @@ that ends an answer. Only templates write tokens. (Tokens that a tokenizer adds 
 
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import chain
 from typing import Any, NamedTuple
 
 from care_train.errors import CareError
@@ -58,7 +59,7 @@ def encode_pieces(tokenizer: Any, template: Template, lists: list[list[Piece]]) 
     }
     following = iter(spans)
     return [
-        [token for piece in pieces for token in (encoded[next(following)] if isinstance(piece, str) else tokens[piece])]
+        list(chain.from_iterable(encoded[next(following)] if isinstance(one, str) else tokens[one] for one in pieces))
         for pieces in lists
     ]
 
