@@ -136,6 +136,9 @@ def bring_releases(options: Options) -> int:
     from care_data.sources.hosts import load_hosts
     from care_data.store import Store
 
+    if asked := [name for name in ("dry_run", "bundle", "pin") if getattr(options, name)]:
+        fix = "Leave it out: a published release is held to its own manifest."
+        raise CareError(f"--{asked[0].replace('_', '-')} is for corpora", fix=fix, code=Exit.USAGE)
     store, told = Store(options.to.expanduser()), []
     hosts = load_hosts(options.hf_endpoint, options.send_token)
     with store.lock(), Bars() as bars:

@@ -18,7 +18,7 @@ from care_data import records, threads
 from care_data.cards import write_card
 from care_data.errors import CareError, Exit
 from care_data.folders import replacing
-from care_data.store import MANIFEST, Manifest, read_manifest, sha256_file, write_json, writing
+from care_data.store import MANIFEST, Manifest, describe_file, read_manifest, sha256_file, write_json, writing
 
 INFO = "dataset_info.json"
 SHARD_BYTES = 256 << 20
@@ -103,8 +103,8 @@ def write(folder: Path, datasets: list[Dataset], manifest: Manifest, workers: in
         tasks = [task for dataset in filled for task in _cut(dataset, temporary)]
         files = threads.spread(lambda first, _: write_shard(tasks[first]), len(tasks), 1, workers)
         write_json(temporary / INFO, {dataset.name: describe(dataset) for dataset in filled})
-        for path in (temporary / name for name in [INFO, *write_card(temporary, replace(manifest, files=files))]):
-            files.append({"path": path.name, "bytes": path.stat().st_size, "sha256": sha256_file(path)})
+        written = [INFO, *write_card(temporary, replace(manifest, files=files))]
+        files += [describe_file(temporary, name) for name in written]
         whole = replace(manifest, files=sorted(files, key=lambda f: str(f["path"])))
         whole.write(temporary)
     return whole

@@ -197,6 +197,23 @@ def read_manifest(folder: Path) -> Manifest | None:
     return None if explain("manifest", told) else manifest
 
 
+def read_done(folder: Path, key: str) -> Manifest | None:
+    """The manifest of a finished folder that was made by this key, where its files are all there in full size."""
+    manifest = read_manifest(folder)
+    if manifest is None or manifest.key != key:
+        return None
+    for entry in manifest.files:
+        path = folder / entry["path"]
+        if not path.is_file() or path.stat().st_size != entry["bytes"]:
+            return None
+    return manifest
+
+
+def describe_file(folder: Path, path: str) -> dict[str, Any]:
+    """A file's line in the manifest of its folder."""
+    return {"path": path, "bytes": (folder / path).stat().st_size, "sha256": sha256_file(folder / path)}
+
+
 class Store:
     """A data folder: raw, records, clean, unique and releases, each split by corpus."""
 
@@ -212,15 +229,7 @@ class Store:
 
     def done(self, stage: str, name: str, key: str) -> Manifest | None:
         """The manifest of a finished folder with this key whose files are all there in full size; else None."""
-        folder = self.folder(stage, name)
-        manifest = read_manifest(folder)
-        if manifest is None or manifest.key != key:
-            return None
-        for entry in manifest.files:
-            path = folder / entry["path"]
-            if not path.is_file() or path.stat().st_size != entry["bytes"]:
-                return None
-        return manifest
+        return read_done(self.folder(stage, name), key)
 
     @contextmanager
     def scratch(self, stage: str) -> Iterator[Path]:

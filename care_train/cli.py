@@ -165,7 +165,7 @@ def run_stage(stage: str, argv: list[str]) -> None:
         print("This model is a toy: it only remembers the texts it was trained on.")
     if result.scores:
         print("  ".join(f"{name.removeprefix('rewards/')} {value:.3f}" for name, value in result.scores.items()))
-    if stage != "rm" and settings.lora.finetuning_type == "lora":
+    if stage != "rm" and settings.lora.finetuning_type == "lora" and settings.data.template:
         print(f"Ask it:  care-train chat {result.adapter} --question '…'")
 
 

@@ -59,7 +59,11 @@ def _find_base(adapter: Path | None, note: dict[str, Any]) -> str:
     if adapter is None:
         fix = "Name the adapter's folder, or a model with --model_name_or_path."
         raise CareError("nothing to talk with", fix=fix, code=Exit.USAGE)
-    if (adapter / "base" / "config.json").exists():
+    trained_on = note.get("settings", {}).get("model", {}).get("model_name_or_path", "tiny")
+    # A base left there by an earlier run is not that of an adapter trained on another model since,
+    # if that model is to be had.
+    another = trained_on != "tiny" and (not Path(trained_on).is_absolute() or Path(note["base"]).exists())
+    if (adapter / "base" / "config.json").exists() and not another:
         return str(adapter / "base")
     if note.get("base"):
         return str(note["base"])

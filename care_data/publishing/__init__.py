@@ -10,6 +10,7 @@ from care_data.release import read_release
 from care_data.store import Manifest
 
 if TYPE_CHECKING:
+    from care_data.publishing.hub import Changes, Remote
     from care_data.sources.hosts import Hosts
 
 PUBLISHED = "published"
@@ -29,8 +30,8 @@ class Plan:
     repo: str = ""
     tag: str = ""
     public: bool = False
-    remote: Any = None
-    changes: Any = None
+    remote: "Remote | None" = None
+    changes: "Changes | None" = None
     done: bool = False
     note: str = ""
 
@@ -107,7 +108,7 @@ def plan_repo(
         fix = "Write the release with --pii mask or drop, or say --accept-pii."
         raise CareError(f"its texts hold personal data: {told}", where=manifest.name, fix=fix, code=Exit.POLICY)
     tag = tag or f"{tree.name.rpartition('-')[0] or 'release'}-{tree.key[:8]}"
-    done = hub.refuse_tag(api, folder, tree, remote, tag)
+    done = hub.is_tagged(api, folder, tree, remote, tag)
     changes = hub.list_changes(folder, tree, remote)
     return Plan(folder, tree, withheld, name, tag, public, remote, changes, done, note)
 

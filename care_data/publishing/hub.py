@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from care_data.errors import CareError, Exit
 from care_data.sources.hosts import HUB, Hosts
-from care_data.store import MANIFEST, Manifest, sha256_file
+from care_data.store import MANIFEST, Manifest, describe_file
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -119,8 +119,7 @@ def list_changes(folder: Path, manifest: Manifest, remote: Remote | None) -> Cha
 
 
 def _list_wanted(folder: Path, manifest: Manifest) -> dict[str, dict[str, Any]]:
-    own = folder / MANIFEST
-    listed = [*manifest.files, {"path": MANIFEST, "bytes": own.stat().st_size, "sha256": sha256_file(own)}]
+    listed = [*manifest.files, describe_file(folder, MANIFEST)]
     return {str(line["path"]): line for line in sorted(listed, key=lambda line: str(line["path"]))}
 
 
@@ -204,7 +203,7 @@ def tag(api: "HfApi", remote: Remote, label: str) -> None:
         api.create_tag(remote.name, repo_type="dataset", tag=label, revision=remote.head)
 
 
-def refuse_tag(api: "HfApi", folder: Path, manifest: Manifest, remote: Remote | None, label: str) -> bool:
+def is_tagged(api: "HfApi", folder: Path, manifest: Manifest, remote: Remote | None, label: str) -> bool:
     """Whether the tree is published under this tag already. CareError (1) where the tag names another."""
     if remote is None or label not in remote.tags:
         return False

@@ -47,7 +47,6 @@ def bring_release(
         raise CareError(f"{shown(source)} names no published release", fix=fix, code=Exit.USAGE)
     folder = store.folder("release", re.sub(r"[^\w.-]", "_", f"{place.name.partition('/')[2]}-{place.pin}"))
     parts = store.root / "raw" / PARTS / folder.name
-
     home, token = parts / place.folder, read_token()
 
     def bring(wanted: dict[str, dict[str, Any]]) -> None:
@@ -73,6 +72,9 @@ def bring_release(
         shutil.rmtree(parts, ignore_errors=True)
         return Retrieved(folder, manifest, fresh=False)
     pins = {_check(line["path"], source): {"sha256": line["sha256"], "bytes": line["bytes"]} for line in manifest.files}
+    if read_manifest(home) is None:
+        fix = "Fetch it again; if it stays so, tell who published it."
+        raise CareError("its manifest.json is damaged", where=source, fix=fix, code=Exit.INTEGRITY)
     bring(pins)
     with replacing(folder) as made:
         for path in [*pins, MANIFEST]:

@@ -22,6 +22,8 @@ from care_data.store import (
     MANIFEST,
     Manifest,
     code_digest,
+    describe_file,
+    read_done,
     read_manifest,
     sha256_file,
     sha256_json,
@@ -81,7 +83,7 @@ def write_tree(
     if not info:
         raise CareError("no corpus is left to publish", where=release.name, fix="Look at the licences of its corpora.")
     clear_up(to)
-    if done := _done(to, manifest.key):
+    if done := read_done(to, manifest.key):
         return done
     _refuse_foreign(to)
     kept = [line for line in whole.files if line.get("dataset") in info]
@@ -95,17 +97,12 @@ def write_tree(
         )
         private = sum((Counter(shard.pop("private")) for shard in shards), Counter[str]())
         write_json(folder / INFO, info)
-        files = [*shards, describe(folder, INFO)]
+        files = [*shards, describe_file(folder, INFO)]
         manifest = replace(manifest, private=dict(sorted(private.items())), files=files)
-        files += [describe(folder, name) for name in cards.write_card(folder, manifest, suffix=".parquet")]
+        files += [describe_file(folder, name) for name in cards.write_card(folder, manifest, suffix=".parquet")]
         manifest = replace(manifest, files=sorted(files, key=lambda line: str(line["path"])))
         manifest.write(folder)
     return manifest
-
-
-def describe(folder: Path, name: str) -> dict[str, Any]:
-    """A file's line in the manifest."""
-    return {"path": name, "bytes": (folder / name).stat().st_size, "sha256": sha256_file(folder / name)}
 
 
 def _thin(whole: Manifest, names: list[str], without: dict[str, str]) -> Manifest:
@@ -131,17 +128,6 @@ def _thin(whole: Manifest, names: list[str], without: dict[str, str]) -> Manifes
         skipped={**whole.skipped, **without},
         files=[],
     )
-
-
-def _done(to: Path, key: str) -> Manifest | None:
-    """The manifest of a tree that is there, of this key and in full size."""
-    manifest = read_manifest(to)
-    if manifest is None or manifest.key != key:
-        return None
-    whole = all(
-        (to / line["path"]).is_file() and (to / line["path"]).stat().st_size == line["bytes"] for line in manifest.files
-    )
-    return manifest if whole else None
 
 
 def _refuse_foreign(to: Path) -> None:

@@ -33,6 +33,8 @@ from care_data.store import (
     MANIFEST,
     Manifest,
     code_digest,
+    describe_file,
+    read_done,
     read_manifest,
     sha256_file,
     sha256_json,
@@ -89,7 +91,7 @@ def dedupe_files(
         hashing = aside.submit(_describe, files)
         # Which run this is an index has to know before the search; the code may change between one and its like.
         run = "" if index is None else sha256_json(["run", hashing.result(), parameters])
-        done = _done(out, _key(hashing.result(), parameters)) if read_manifest(out) else None
+        done = read_done(out, _key(hashing.result(), parameters)) if read_manifest(out) else None
         if done and has_run(index, run):
             return FilesResult(done, False, [], files)
         say(f"dedupe   {estimate(sum(file.text_size() for file in files), workers, rules.exhaustive)}")
@@ -190,16 +192,6 @@ def _key(described: list[dict[str, Any]], parameters: dict[str, Any]) -> str:
     return sha256_json(["dedupe files", described, parameters, code_digest()])
 
 
-def _done(out: Path, key: str) -> Manifest | None:
-    """The manifest of what lies there, where it was made by this key and is whole."""
-    manifest = read_manifest(out)
-    if manifest is None or manifest.key != key:
-        return None
-    sizes = {entry["path"]: entry["bytes"] for entry in manifest.files}
-    whole = all((out / path).is_file() and (out / path).stat().st_size == size for path, size in sizes.items())
-    return manifest if whole else None
-
-
 def _copy_kept(folder: Path, files: list[DataFile], found: Found, advance: Advance) -> None:
     """The files without the rows that go."""
     for number, file in enumerate(files):
@@ -284,10 +276,7 @@ def _manifest(
         inputs=described,
         parameters={**parameters, "found": found.verdicts.report, "overlaps": overlaps},
         counts=counts,
-        files=[
-            {"path": path.relative_to(folder).as_posix(), "bytes": path.stat().st_size, "sha256": sha256_file(path)}
-            for path in made
-        ],
+        files=[describe_file(folder, path.relative_to(folder).as_posix()) for path in made],
         verified=False,
     )
 

@@ -137,3 +137,10 @@ def test_check_reads_anyones_dataset_info(care_data: Any, release: Path, tmp_pat
     assert '"prompt": "question"' in ended.out
     told = care_data("check", tmp_path, "--json").json
     assert [problem["where"] for problem in told["problems"]] == ["x.columns.prompt", "y.script_url"]
+
+
+def test_options_of_corpora_are_not_passed_over_for_a_published_release(care_data: Any, tmp_path: Path) -> None:
+    ended = care_data("fetch", "hub:care/demo@v1", "--dry-run", "--to", tmp_path / "data")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith("care-data: --dry-run is for corpora. ")
+    assert not (tmp_path / "data").exists()

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import torch
 
+from care_train.checkpoints import read_note
 from care_train.config import AnswerSettings, SamplingSettings
 from care_train.errors import CareError, Exit
-from care_train.generation import Chatbot, choose_token, generate_ids, load_chatbot, stream_answer
+from care_train.generation import Chatbot, _find_base, choose_token, generate_ids, load_chatbot, stream_answer
 from care_train.stages.sft import train
 from care_train.templates import TEMPLATES, Template
 from care_train.tokens import encode_prompt
@@ -156,3 +157,13 @@ def test_what_is_missing_is_said(tmp_path: Path, tiny: Path) -> None:
     with pytest.raises(CareError, match=r"no template is stored with it. Name it with --template."):
         load_chatbot(AnswerSettings(model_name_or_path=str(tiny)))
     assert load_chatbot(AnswerSettings(model_name_or_path=str(tiny), template="plain")).template.name == "plain"
+
+
+def test_a_base_of_an_earlier_run_is_not_taken(
+    trained: tuple[Path, Any, list[str]], tiny: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "output"
+    shutil.copytree(trained[0], folder)
+    (folder / "base").mkdir()
+    (folder / "base" / "config.json").write_text("{}")  # what a toy of the same folder left
+    assert _find_base(folder, read_note(folder)) == str(tiny)

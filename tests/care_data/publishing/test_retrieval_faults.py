@@ -104,6 +104,16 @@ def test_a_flipped_byte(scene, bring, path):
     assert bring().fresh
 
 
+def test_a_flipped_byte_of_the_manifest(scene, bring):
+    (tag,) = scene.hub.tags(REPO)
+    body = scene.hub.files(REPO)["manifest.json"]
+    scene.hub.push(REPO, {"manifest.json": body.replace(b'"kept": 139', b'"kept": 138', 1)})
+    scene.hub.repositories["datasets", REPO].tags[tag] = scene.hub.commits(REPO)[0].id
+    error = bring()
+    assert isinstance(error, CareError)
+    assert (error.code, error.what) == (Exit.INTEGRITY, "its manifest.json is damaged")
+
+
 @pytest.mark.parametrize("path", [f"{SHARD}.parquet", "README.md"])
 def test_a_file_that_is_another_than_the_manifest_says(scene, bring, path):
     (tag,) = scene.hub.tags(REPO)
