@@ -12,7 +12,7 @@ from dataclasses import asdict, fields
 from difflib import get_close_matches
 from functools import partial
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from care_train import __version__
 from care_train.arguments import list_flags, list_recipes, parse
@@ -21,19 +21,30 @@ from care_train.config import (
     REMOVED,
     ChatSettings,
     DpoSettings,
+    LoadSettings,
     PtSettings,
     RmSettings,
+    ServeSettings,
     SftSettings,
     TrainSettings,
+    WebSettings,
     check,
+    check_sampling,
+    check_serving,
     list_values,
     usage,
 )
+from care_train.config.evaluation import EvalSettings, check_eval
 from care_train.errors import CareError, Exit
+from care_train.notices import NOTICE
+
+U = TypeVar("U")
 
 # Libraries kept quiet; and threads that wait give up the core soon, or on a busy machine all are several times slower.
 LIBRARIES = ("accelerate", "bitsandbytes", "datasets", "peft", "pyarrow", "torch", "transformers", "yaml")
 """What the extra `train` installs."""
+EXTRAS = {"fastapi": "serve", "uvicorn": "serve"}
+"""Libraries of single commands, and the extra that installs each."""
 
 ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "true",
@@ -75,6 +86,9 @@ def run(argv: list[str]) -> int:
         if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in LIBRARIES:
             advice = "Install torch by its pin first, then the extra: pip install 'care-llm[train]'."
             return fail(argv, f"the trainer's library {error.name} is not installed. {advice}", Exit.DATA)
+        if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
+            advice = f"Install the extra: pip install 'care-llm[{EXTRAS[error.name]}]'."
+            return fail(argv, f"the library {error.name} is not installed. {advice}", Exit.DATA)
         if type(error).__name__ == "OutOfMemoryError":
             advice = "Lower --per_device_train_batch_size or --cutoff_len, or add --quantization_bit 4."
             return fail(argv, f"the GPU's memory is full. {advice}", Exit.LIMIT)
@@ -107,9 +121,10 @@ def find_command(argv: list[str]) -> tuple[str | None, list[str]]:
     if argv[0].startswith("-"):
         stage = next((argv[at + 1] for at, word in enumerate(argv[:-1]) if word == "--stage"), None)
         stage = stage or next((word[8:] for word in argv if word.startswith("--stage=")), None)
-        if stage in COMMANDS:
+        if stage in STAGES:
             return stage, argv
-        raise usage(f"stage {stage} is not offered" if stage else "no command", f"There are: {', '.join(COMMANDS)}.")
+        offered = ", ".join(STAGES if stage else COMMANDS)
+        raise usage(f"stage {stage} is not offered" if stage else "no command", f"There are: {offered}.")
     near = get_close_matches(argv[0], COMMANDS, n=1)
     fix = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(COMMANDS)}."
     raise usage(f"no command {argv[0]}", fix)
@@ -171,45 +186,94 @@ def run_stage(stage: str, argv: list[str]) -> None:
 
 def run_chat(argv: list[str]) -> None:
     """One answer for --question or piped text, else a conversation."""
-    settings, words = parse(ChatSettings, argv, aliases=ALIASES, removed=REMOVED)
-    answer, sampling = settings.answer, settings.sampling
-    if len(words) > 1 or (words and answer.adapter_name_or_path):
-        raise usage(f"{words[-1]} is one word too many", "Put the question behind --question, in quotes.")
-    answer.adapter_name_or_path = answer.adapter_name_or_path or (words[0] if words else None)
-    question = answer.question
+    settings = parse_use(ChatSettings, argv)
+    check_sampling(settings.sampling)
+    question = settings.asked.question
     if question is None and not sys.stdin.isatty():
         try:
             question = sys.stdin.buffer.read().decode()
         except UnicodeDecodeError as error:
             raise usage(f"byte {error.start} of stdin is not UTF-8", "Convert the text, with iconv for one.") from error
-    if sampling.max_new_tokens < 1 or sampling.temperature < 0:
-        raise usage("--max_new_tokens below 1 or --temperature below 0", "Give numbers that make an answer.")
     if question is not None and not question.strip():
         raise usage("the question is empty", "Give --question TEXT, or text on stdin.")
-    prepare(answer.model_name_or_path or answer.adapter_name_or_path or "")
-    from care_train.generation import load_chatbot
-    from care_train.serving.chat import HELP, NOTICE, answer_once, converse
+    from care_train.generation import Engine, load_chatbot
+    from care_train.serving.chat import HELP, Conversation, converse
 
-    bot = load_chatbot(answer)
-    say(NOTICE)
+    talk = Conversation(Engine(load_chatbot(settings.load, say)), settings.sampling)
+    if settings.asked.notice:
+        say(NOTICE)
     if question is not None:
-        given = answer_once(bot, question.strip(), sampling, (lambda piece: None) if answer.json else write)
-        if answer.json:
-            print_json({**asdict(given), "template": bot.template.name})
+        answer = talk.ask(question.strip(), (lambda piece: None) if settings.asked.json else write)
+        if settings.asked.json:
+            print_json({**asdict(answer), "template": talk.engine.bot.template.name})
         else:
             write("\n")
         return
     say(HELP)
-    converse(bot, sampling, read_lines(), write)
+    converse(talk, read_lines(), write, say)
+
+
+def run_eval(argv: list[str]) -> None:
+    """Measure a model, or two side by side: a table, or one JSON object, and the files that say where they lie."""
+    settings = parse_use(EvalSettings, argv)
+    check_eval(settings)
+    from care_train.evaluation import evaluate
+    from care_train.evaluation.tables import show_results
+
+    done = evaluate(settings, say)
+    if settings.report.json:
+        print_json(done.results)
+        return
+    for line in show_results(done.results):
+        print(line)
+    for path in done.files:
+        print(path)
+
+
+def run_web(argv: list[str]) -> None:
+    """A page in the browser, until Ctrl-C or TERM."""
+    settings = parse_use(WebSettings, argv)
+    check_sampling(settings.sampling)
+    from care_train.generation import Engine, load_chatbot
+    from care_train.serving.web import open_socket, read_login, serve_page
+
+    login = read_login(settings.page)
+    with open_socket(settings.page) as door:
+        engine = Engine(load_chatbot(settings.load, say), max_batch=settings.page.max_batch)
+        serve_page(engine, settings.page, settings.sampling, door, login, lambda url: say(f"{url}  (Ctrl-C ends it)"))
+
+
+def run_serve(argv: list[str]) -> None:
+    """Answer requests until SIGTERM."""
+    settings = parse_use(ServeSettings, argv)
+    check_serving(settings)
+    from care_train.serving.server import serve
+
+    serve(settings, say)
+
+
+def parse_use(form: type[U], argv: list[str]) -> U:
+    """Settings of a command that uses a model, which may be the first word; the libraries are kept quiet."""
+    settings, words = parse(form, argv, aliases=ALIASES, removed=REMOVED)
+    load: LoadSettings = settings.load  # type: ignore[attr-defined]
+    if len(words) > 1 or (words and load.adapter_name_or_path):
+        raise usage(f"{words[-1]} is one word too many", "Put a text behind its flag, in quotes.")
+    load.adapter_name_or_path = load.adapter_name_or_path or (words[0] if words else None)
+    prepare(load.model_name_or_path or load.adapter_name_or_path or "")
+    return settings
 
 
 def read_lines() -> Iterator[str]:
-    """What a person types, line by line, until Ctrl-D."""
+    """What a person types, line by line, until Ctrl-D; Ctrl-C leaves the line."""
+    import readline  # noqa: F401  arrow keys and a history of lines
+
     while True:
         try:
             yield input("> ")
         except EOFError:
             return
+        except KeyboardInterrupt:
+            say("\n(/exit or Ctrl-D ends it)")
 
 
 def prepare(model: str) -> None:
@@ -252,11 +316,20 @@ STAGES: dict[str, type[TrainSettings]] = {"pt": PtSettings, "sft": SftSettings, 
 COMMANDS: dict[str, tuple[type, Callable[[list[str]], None]]] = {
     **{stage: (form, partial(run_stage, stage)) for stage, form in STAGES.items()},
     "chat": (ChatSettings, run_chat),
+    "web": (WebSettings, run_web),
+    "serve": (ServeSettings, run_serve),
+    "eval": (EvalSettings, run_eval),
 }
 RECIPE = (
     " [RECIPE] [--flag value | key=value] …\n\nRECIPE: a .toml or .yaml file (also --config FILE), or a name:\n"
     f"{textwrap.fill(', '.join(list_recipes()), 100, initial_indent='  ', subsequent_indent='  ')}\n"
     "Flags may be written with dashes, and go over the recipe."
 )
-USES = {**{stage: stage + RECIPE for stage in STAGES}, "chat": "chat ADAPTER [--question TEXT] [--flag value] …"}
+USES = {
+    **{stage: stage + RECIPE for stage in STAGES},
+    "chat": "chat ADAPTER [--question TEXT] [--flag value] …",
+    "web": "web ADAPTER [--port N] [--flag value] …",
+    "serve": "serve ADAPTER [--port N] [--flag value] …",
+    "eval": "eval ADAPTER|MODEL|results.json --dataset NAME|--file FILE [--against …] [--flag value] …",
+}
 FOOT = "care-train COMMAND --help lists its flags."

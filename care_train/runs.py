@@ -4,11 +4,9 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import torch
 from accelerate import PartialState
@@ -20,20 +18,22 @@ from care_train.cache import Cache, find_cache
 from care_train.callbacks import ProgressLog
 from care_train.cards import write_card
 from care_train.checkpoints import find_checkpoint, finish_run, start_run
-from care_train.config import ModelSettings, TrainSettings, list_values, usage
+from care_train.config import ModelSettings, TrainSettings, usage
 from care_train.dataset_info import Dataset, Stream, find_dataset_dir, load_datasets, load_evaluation, open_stream
 from care_train.examples import Examples, Pairs
+from care_train.fingerprints import fingerprint
 from care_train.lengths import Budget
-from care_train.models import count_parameters
+from care_train.material import describe_budget, list_texts, split, tell_data
+from care_train.models import count_parameters, load_tokenizer
 from care_train.packing import Packed
 from care_train.plots import draw_losses, need_plots
-from care_train.sources import describe_data
+from care_train.smollm2 import locate
+from care_train.stories import describe_run
 from care_train.streams import ExampleStream
-from care_train.templates import describe, find_template
-from care_train.tiny import build_tiny
+from care_train.templates import Template, describe, find_template
+from care_train.tiny import build_tiny, train_tokenizer
+from care_train.tokens import check_template
 from care_train.trackers import choose_trackers, end_trackers, start_trackers
-
-LIBRARIES = ("care-llm", "torch", "transformers", "peft", "bitsandbytes", "accelerate")
 
 Say = Callable[[str], None]
 
@@ -65,6 +65,7 @@ class Run:
 
     settings: TrainSettings
     model: ModelSettings
+    tokenizer: Any
     arguments: TrainingArguments
     data: Dataset
     stream: Stream | None
@@ -80,7 +81,7 @@ class Run:
 
 
 def begin(settings: TrainSettings, say: Say) -> Run:
-    """Records read, the folder claimed, an earlier run found; a model called `tiny` is built."""
+    """Tokenizer and records read, the folder claimed, an earlier run found; a model called `tiny` is built."""
     if settings.run.plot_loss:
         need_plots()
     output, data_settings = Path(settings.run.output_dir), settings.data
@@ -88,6 +89,10 @@ def begin(settings: TrainSettings, say: Say) -> Run:
     set_seed(settings.training.seed)
     if settings.training.fp16 and arguments.use_cpu:
         say("note: without a GPU --fp16 is slow; --bf16 or neither is several times faster")
+    template = find_template(str(data_settings.template)) if settings.run.stage != "pt" else None
+    with PartialState().main_process_first():
+        model = replace(settings.model, model_name_or_path=locate(settings.model.model_name_or_path, say))
+    tokenizer = open_tokenizer(model.model_name_or_path, template)
     folder = find_dataset_dir(data_settings.dataset_dir)
     stage, seed = settings.run.stage, settings.training.seed
     stream = open_stream(folder, stage, data_settings, seed=seed) if data_settings.streaming else None
@@ -96,10 +101,9 @@ def begin(settings: TrainSettings, say: Say) -> Run:
     tell_data(data, say, streaming=stream is not None)
     if evaluation:
         tell_data(evaluation, say, what="evaluation")
-    if stage != "pt":
-        say(describe(find_template(str(data_settings.template))))
+    if template:
+        say(describe(template))
     story = describe_run(settings, data)
-    model = settings.model
     with PartialState().main_process_first():
         checkpoint = find_checkpoint(settings.run, story)
         if PartialState().is_main_process:
@@ -108,7 +112,20 @@ def begin(settings: TrainSettings, say: Say) -> Run:
         if model.model_name_or_path == "tiny":
             base = build_tiny(list_texts(data), output / "base", settings.training.seed, say)
             model = replace(model, model_name_or_path=str(base))
-    return Run(settings, model, arguments, data, stream, evaluation, story, checkpoint, say)
+            tokenizer = load_tokenizer(str(base))
+    return Run(settings, model, tokenizer, arguments, data, stream, evaluation, story, checkpoint, say)
+
+
+def open_tokenizer(model: str, template: Template | None) -> Any:
+    """The tokenizer of a model, of `tiny` one with its special tokens; raises where the template does not fit."""
+    if model != "tiny":
+        tokenizer = load_tokenizer(model)
+    else:
+        tokenizer = train_tokenizer([])
+        tokenizer.name_or_path = model
+    if template:
+        check_template(tokenizer, template)
+    return tokenizer
 
 
 def finish(
@@ -158,7 +175,8 @@ def finish(
     )
     if trainer.is_world_process_zero():
         write_card(run.output, run.story, asdict(result))
-        finish_run(run.settings.run, run.story, asdict(result))
+        story = {**run.story, "base_fingerprint": fingerprint(run.model.model_name_or_path)}
+        finish_run(run.settings.run, story, asdict(result))
         end_trackers(run.arguments.report_to)
     return result
 
@@ -185,17 +203,6 @@ def choose_dtype(settings: TrainSettings) -> torch.dtype | None:
     return torch.bfloat16 if settings.training.bf16 else None
 
 
-def tell_data(data: Dataset, say: Say, *, what: str = "data", streaming: bool = False) -> None:
-    """Say what was read, and what a person should know of how."""
-    listed = ", ".join(f"{name} {rows:,}" for name, rows in data.rows.items())
-    if streaming:
-        say(f"{what}: streaming from {data.folder} ({', '.join(data.rows)}), the first {data.table.num_rows:,} read")
-    else:
-        say(f"{what}: {data.table.num_rows:,} records from {data.folder} ({listed})")
-    for note in data.notes:
-        say(f"{what}: {note}")
-
-
 def make_examples(run: Run, encode: Callable[[pa.Table, Cache | None], tuple[Any, Budget]]) -> tuple[Any, Any, Budget]:
     """(training, evaluation or None, account) in tokens: of the records, or of a stream as they are read.
 
@@ -217,61 +224,3 @@ def make_examples(run: Run, encode: Callable[[pa.Table, Cache | None], tuple[Any
     if run.evaluation:
         return training, evaluation, budget
     return *split(training, settings.data.val_size, settings.training.seed), budget
-
-
-def split(examples: Any, size: float, seed: int) -> tuple[Any, Any]:
-    """(training, evaluation or None) of Examples or Pairs: `size` of them, or that share below 1, drawn by the seed."""
-    count = round(len(examples) * size) if size < 1 else int(size)
-    if not count:
-        return examples, None
-    if count >= len(examples):
-        raise usage(f"--val_size {size:g} leaves nothing to train on", f"There are {len(examples)} examples.")
-    order = np.random.default_rng(seed).permutation(len(examples))
-    return examples.take(np.sort(order[count:])), examples.take(np.sort(order[:count]))
-
-
-def list_texts(data: Dataset) -> list[str]:
-    """Every text, or question with its answers, as plain text: what the tiny base model reads."""
-    texts = []
-    for row in data.table.to_pylist():
-        question = "\n".join(part for part in (row["prompt"], row["query"]) if part)
-        answers = [row[name] for name in ("response", "chosen", "rejected") if row[name]]
-        pairs = [*(row["history"] or []), *([question, answer] for answer in answers)]
-        texts += ["\n".join(part or "" for part in pair) for pair in pairs] + ([row["text"]] if row["text"] else [])
-    return texts
-
-
-def describe_budget(budget: Budget) -> str:
-    """The token budget in one line."""
-    counts = budget.describe()
-    notes = [f"{count:,} {what}" for what, count in {**counts["dropped"], **counts["truncated"]}.items()]
-    return (
-        f"tokens: {budget.kept:,} of {budget.read:,} records, {budget.tokens:,} tokens, "
-        f"{counts['supervised_share']:.1%} learned, longest {budget.longest:,}; {', '.join(notes) or 'nothing cut'}"
-    )
-
-
-def describe_run(settings: TrainSettings, data: Dataset) -> dict[str, Any]:
-    """What care_train.json records of a run: enough to use the adapter, and to make it again."""
-    versions = {}
-    for name in LIBRARIES:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    tiny = settings.model.model_name_or_path == "tiny"
-    return {
-        "stage": settings.run.stage,
-        "base": str(Path(settings.run.output_dir) / "base") if tiny else settings.model.model_name_or_path,
-        "template": settings.data.template,
-        "system": settings.data.system,
-        "quantization_bit": settings.model.quantization_bit,
-        "datasets": data.rows,
-        "data": describe_data(data.folder, data.rows),
-        "dataset_dir": str(data.folder),
-        "manifest_sha256": data.manifest_sha256,
-        "sources": data.sources,
-        "seed": settings.training.seed,
-        "settings": list_values(settings),
-        "versions": versions,
-    }
