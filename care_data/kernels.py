@@ -5,9 +5,24 @@ from contextlib import suppress
 from typing import Any
 
 from numba import njit
+from numba.core.caching import FunctionCache
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
-from numba.np import linalg
+from numba.core.runtime import rtsys
+
+
+class KernelCache(FunctionCache):
+    """numba's own cache, read without what only compiling needs.
+
+    numba loads every function that it knows before it looks whether machine code is on the disk, for a seventh of a
+    second. The code calls nothing of them but the allocator; where a kernel is compiled the compiler loads them itself.
+    """
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """What was compiled for these types, or None."""
+        rtsys.initialize(target_context)
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)
 
 
 def kernel(function: Callable[..., Any]) -> Any:
@@ -16,32 +31,13 @@ def kernel(function: Callable[..., Any]) -> Any:
     Where neither the package's folder nor the user's cache can be written, it is compiled in every process. A kernel
     calls kernels of its own file only: what is kept on disk is renewed when that file changes, and no other.
     """
-    try:
-        return njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # numba found no place to keep it
-        return njit(nogil=True)(function)
+    compiled = njit(nogil=True)(function)
+    with suppress(RuntimeError):  # numba found no place to keep it
+        compiled._cache = KernelCache(function)
+    return compiled
 
 
 def load_kernels() -> None:
-    """What numba loads before the first kernel runs; from a thread beside one that waits, a tenth of a second less."""
-    with global_compiler_lock:  # as numba holds it itself where another thread's first kernel loads the same
-        cpu_target.typing_context.refresh()
-
-
-def _load_arrays() -> None:
-    """Load numba's functions of arrays without scipy, which they look for as they load, for a sixth of a second.
-
-    Whoever multiplies matrices in a kernel of their own has it looked for then.
-    """
-    with suppress(AttributeError, ImportError):
-        look = linalg.ensure_blas
-        linalg.ensure_blas = lambda: None
-        try:
-            from numba.np import arraymath
-
-            arraymath.ensure_blas = look
-        finally:
-            linalg.ensure_blas = look
-
-
-_load_arrays()
+    """What numba makes before the first kernel runs; from a thread beside one that waits, some milliseconds less."""
+    with global_compiler_lock:  # as numba holds it itself where another thread's first kernel makes the same
+        rtsys.initialize(cpu_target.target_context)

@@ -4,12 +4,12 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from care_data.datafiles import arrays, arrow, lines, parquet, tables
 from care_data.datafiles.packing import PACKINGS, open_packed, packing_of
 from care_data.datafiles.texts import JOINT
 from care_data.errors import CareError, Exit
@@ -60,16 +60,20 @@ class DataFile:
     def count(self) -> int:
         """Its number of rows; the file is read for it, but for Parquet's."""
         if self.kind == "parquet":
+            from care_data.datafiles.parquet import count_rows
+
             with _naming(self.path):
-                return parquet.count_rows(self.path)
+                return count_rows(self.path)
         return sum(frame.height for frame in self.read([]))
 
     def text_size(self) -> int:
         """About how many bytes of text it holds, by its size; of packed text four times that."""
         size = self.path.stat().st_size
         if self.kind == "parquet":
+            from care_data.datafiles.parquet import unpacked_size
+
             with _naming(self.path):
-                return parquet.unpacked_size(self.path)
+                return unpacked_size(self.path)
         return 4 * size if packing_of(self.path) else size
 
     def copy(self, stays: "NDArray[np.bool_]", to: Path) -> None:
@@ -142,9 +146,11 @@ def _kind_of(path: Path, *, alone: bool) -> str | None:
     kind = KINDS.get(suffix)
     if kind != "json":
         return None if kind in ("parquet", "arrow") and packing_of(path) else kind
+    from care_data.datafiles.arrays import sniff_json
+
     with open_packed(path) as stream:
         head = stream.read(SNIFF)
-    return arrays.sniff_json(head, alone=alone)
+    return sniff_json(head, alone=alone)
 
 
 def _suffix_of(path: Path) -> str:
@@ -188,29 +194,39 @@ KINDS = {
     ".ipc": "arrow",
 }
 
+
+def _later(module: str, function: str) -> Callable[..., Any]:
+    """A function of a module here, imported when it is called: a file is of one format, and most are many modules."""
+
+    def call(*given: Any) -> Any:
+        return getattr(import_module(f"{__name__}.{module}"), function)(*given)
+
+    return call
+
+
 NAMERS: dict[str, Callable[[Path], list[str]]] = {
-    "lines": lines.name_fields,
-    "array": arrays.name_fields,
-    "csv": tables.name_csv_fields,
-    "tsv": tables.name_tsv_fields,
-    "parquet": parquet.name_fields,
-    "arrow": arrow.name_fields,
+    "lines": _later("lines", "name_fields"),
+    "array": _later("arrays", "name_fields"),
+    "csv": _later("tables", "name_csv_fields"),
+    "tsv": _later("tables", "name_tsv_fields"),
+    "parquet": _later("parquet", "name_fields"),
+    "arrow": _later("arrow", "name_fields"),
 }
 
 READERS: "dict[str, Callable[[Path, list[str]], Iterator[pl.DataFrame]]]" = {
-    "lines": lines.read_lines,
-    "array": arrays.read_array,
-    "csv": tables.read_csv,
-    "tsv": tables.read_tsv,
-    "parquet": parquet.read_parquet,
-    "arrow": arrow.read_arrow,
+    "lines": _later("lines", "read_lines"),
+    "array": _later("arrays", "read_array"),
+    "csv": _later("tables", "read_csv"),
+    "tsv": _later("tables", "read_tsv"),
+    "parquet": _later("parquet", "read_parquet"),
+    "arrow": _later("arrow", "read_arrow"),
 }
 
 COPIERS: dict[str, Callable[[Path, Any, Path], None]] = {
-    "lines": lines.copy_lines,
-    "array": arrays.copy_array,
-    "csv": tables.copy_csv,
-    "tsv": tables.copy_tsv,
-    "parquet": parquet.copy_parquet,
-    "arrow": arrow.copy_arrow,
+    "lines": _later("lines", "copy_lines"),
+    "array": _later("arrays", "copy_array"),
+    "csv": _later("tables", "copy_csv"),
+    "tsv": _later("tables", "copy_tsv"),
+    "parquet": _later("parquet", "copy_parquet"),
+    "arrow": _later("arrow", "copy_arrow"),
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 
-from care_data.datafiles.cuts import Flags, as_arrow, refuse_changed
+from care_data.datafiles.cuts import Flags, choose_rows, refuse_changed
 from care_data.datafiles.texts import refuse_missing, text_column, top_field
 from care_data.errors import CareError, Exit
 from care_data.store import disk_error, writing
@@ -76,7 +76,7 @@ def _choose(dealt: tuple[pa.RecordBatch, Flags]) -> pa.RecordBatch:
     if stays.all():
         return batch
     plain = pa.schema([field.with_type(_without_views(field.type)) for field in batch.schema])
-    return batch.cast(plain).filter(as_arrow(stays)).cast(batch.schema)
+    return choose_rows(batch.cast(plain), stays).cast(batch.schema)
 
 
 def _without_views(kind: pa.DataType) -> pa.DataType:

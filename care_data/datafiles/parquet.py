@@ -9,7 +9,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from care_data.datafiles.cuts import Flags, as_arrow, refuse_changed
+from care_data.datafiles.cuts import Flags, choose_rows, refuse_changed
 from care_data.datafiles.texts import refuse_missing, text_column, top_field
 from care_data.errors import CareError, Exit
 from care_data.store import disk_error, writing
@@ -99,7 +99,7 @@ def _kept(path: Path, source: pq.ParquetFile, stays: Flags) -> Iterator[pa.Table
     if _largest(metadata) > _GROUP_BYTES:
         at = 0
         for batch in source.iter_batches(_ROWS):
-            yield pa.Table.from_batches([batch.filter(as_arrow(stays[at : at + batch.num_rows]))])
+            yield pa.Table.from_batches([choose_rows(batch, stays[at : at + batch.num_rows])])
             at += batch.num_rows
         return
 
@@ -107,7 +107,7 @@ def _kept(path: Path, source: pq.ParquetFile, stays: Flags) -> Iterator[pa.Table
         with _open(path, metadata) as own:
             table = own.read_row_group(group, use_threads=False)
         mine = stays[starts[group] : starts[group] + table.num_rows]
-        return table if mine.all() else table.filter(as_arrow(mine))
+        return table if mine.all() else choose_rows(table, mine)
 
     yield from work_ahead(read, range(metadata.num_row_groups), _threads())
 

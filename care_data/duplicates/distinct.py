@@ -202,10 +202,11 @@ def _cut(inputs: Sequence[Input]) -> "Iterator[tuple[int, pl.DataFrame]]":
 
 def _begin(blocks: "Iterator[tuple[int, pl.DataFrame]]") -> "Iterator[tuple[int, pl.DataFrame]]":
     """The same, the first one read while the interpreter makes ready what all threads will use."""
-    with ThreadPoolExecutor(1) as reader:
-        first = reader.submit(next, blocks, None)
+    with ThreadPoolExecutor(2) as aside:
+        first = aside.submit(next, blocks, None)
+        loading = aside.submit(load_kernels)
         folding()
-        load_kernels()
+        loading.result()
     return blocks if (block := first.result()) is None else chain([block], blocks)
 
 

@@ -74,10 +74,13 @@ def decide(
     sizes = np.diff(sets.starts)
     prefixes = sizes - np.ceil(threshold * sizes - 1e-9).astype(np.int64) + 1
     sketches, bands = screen or (np.zeros((0, 0), np.uint8), Plan(0, 0, 0, 0.0))
-    slots = 1 << max(4, math.ceil(math.log2(prefixes.sum() + bands.bands * len(crowded) + 1)))
+    # Summed here: a kernel that calls sum() or max() of an array has numba load all its functions of arrays.
+    entries = int(prefixes.sum()) + bands.bands * len(crowded)
+    most = max(bands.bands, int(prefixes.max(initial=0)))
+    slots = 1 << max(4, math.ceil(math.log2(entries + 1)))
     crowd = (seats, places[crowded], sets.values, sets.starts, sets.groups, prefixes, slots)
     meeting = (sketches, crowded, bands.bands, bands.rows, bands.agreements)
-    keepers, jaccards, contained = _decide(settled, pairs, hold, threshold, crowd, meeting)
+    keepers, jaccards, contained = _decide(settled, pairs, hold, threshold, crowd, meeting, entries, most)
     return Decisions(np.where(keepers < 0, -1, order[keepers])[places], jaccards[places], contained[places])
 
 
@@ -174,16 +177,22 @@ def _narrowest(seat: int, crowd: tuple, meeting: tuple, counts: NDArray, slots: 
 
 @kernel
 def _decide(
-    settled: int, pairs: tuple, hold: tuple, threshold: float, crowd: tuple, meeting: tuple
+    settled: int,
+    pairs: tuple,
+    hold: tuple,
+    threshold: float,
+    crowd: tuple,
+    meeting: tuple,
+    entries: int,
+    most: int,
 ) -> tuple[NDArray, NDArray, NDArray]:
     pair_starts, earlier, jaccards = pairs
     hold_starts, holders = hold
-    seats, crowded, values, starts, groups, prefixes, slot_count = crowd
+    seats, crowded, values, starts, groups, _, slot_count = crowd
     total = pair_starts.shape[0] - 1
     keepers, found, contained = np.full(total, -1, np.int64), np.ones(total), np.zeros(total, np.bool_)
     heads, counts = np.full(slot_count, -1, np.int64), np.zeros(slot_count, np.int32)
-    entries = prefixes.sum() + meeting[2] * crowded.shape[0]
-    slots = np.empty(max(meeting[2], prefixes.max() if len(prefixes) else 0), np.int64)
+    slots = np.empty(most, np.int64)
     before, owners, used = np.empty(entries, np.int64), np.empty(entries, np.int32), 0
     asked = np.full(crowded.shape[0], -1, np.int64)
     for record in range(total):

@@ -19,6 +19,7 @@ from care_data.threads import work_ahead
 CROWD = 32
 _SCREEN_SHARE = 0.01
 _NODES = 200
+_PART = 1 << 16
 _BASE, _SHIFT = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)
 _SPREAD = np.uint64(0xD6E8FEB86659FD93)
 
@@ -210,34 +211,57 @@ def _key(signatures: NDArray, record: int, begin: int, rows: int) -> np.uint64:
 
 
 @kernel
-def _sociable(signatures: NDArray, begin: int, rows: int) -> tuple[NDArray, NDArray]:
-    """The records that may share the band with another, ascending, and their keys.
+def _deal(signatures: NDArray, begin: int, rows: int) -> tuple[NDArray, NDArray, NDArray]:
+    """All records and their keys of the band, parted by the keys' highest bits, and where each part begins and ends.
 
-    Most share it with none. Two bits for each of many slots, small enough for the processor's cache, tell that before
-    anything is looked up in memory: a record goes on only where another one falls on its slot.
+    Within a part records ascend. A part is so small that what is looked up for its records lies in the processor's
+    cache, however many records there are in all.
     """
-    total = signatures.shape[0]
+    total, bits = signatures.shape[0], 0
+    while total >> bits > _PART:
+        bits += 1
+    keys, starts = np.empty(total, np.uint64), np.zeros((1 << bits) + 1, np.int64)
+    shift = np.uint64(63 - bits)  # in two steps, since nothing can be shifted by 64
+    for record in range(total):
+        keys[record] = _key(signatures, record, begin, rows)
+        starts[np.int64(keys[record] >> shift >> np.uint64(1)) + 1] += 1
+    for part in range(1 << bits):
+        starts[part + 1] += starts[part]
+    places = starts.copy()
+    records, dealt = np.empty(total, np.int32), np.empty(total, np.uint64)
+    for record in range(total):
+        own = np.int64(keys[record] >> shift >> np.uint64(1))
+        records[places[own]], dealt[places[own]] = record, keys[record]
+        places[own] += 1
+    return records, dealt, starts
+
+
+@kernel
+def _sociable(records: NDArray, keys: NDArray) -> int:
+    """Those that may share their key with another are moved to the front, in their order; returns their number.
+
+    Most share it with none. Two bits for each of many slots tell that before anything is compared: a record goes on
+    only where another one falls on its slot.
+    """
+    total = records.shape[0]
     bits = 10
     while 1 << bits < 8 * total:
         bits += 1
-    keys, seen = np.empty(total, np.uint64), np.zeros(1 << (bits - 5), np.uint64)
+    seen = np.zeros(1 << (bits - 5), np.uint64)
     shift, two, one = np.uint64(64 - bits), np.uint64(2), np.uint64(1)
-    for record in range(total):
-        key = _key(signatures, record, begin, rows)
-        keys[record] = key
-        slot = (key * _SPREAD) >> shift
+    for at in range(total):
+        slot = (keys[at] * _SPREAD) >> shift
         word, bit = np.int64(slot >> np.uint64(5)), (slot & np.uint64(31)) * two
         if (seen[word] >> bit) & two == np.uint64(0):
             seen[word] += one << bit
     found = 0
-    records = np.empty(total, np.int32)
-    for record in range(total):
-        slot = (keys[record] * _SPREAD) >> shift
+    for at in range(total):
+        slot = (keys[at] * _SPREAD) >> shift
         word, bit = np.int64(slot >> np.uint64(5)), (slot & np.uint64(31)) * two
         if (seen[word] >> bit) & two:
-            records[found], keys[found] = record, keys[record]
+            records[found], keys[found] = records[at], keys[at]
             found += 1
-    return records[:found], keys[:found]
+    return found
 
 
 @kernel
@@ -286,28 +310,31 @@ def _pair(
     signatures: NDArray, band: int, rows: int, agreements: int, crowd: int
 ) -> tuple[NDArray, NDArray, NDArray, int, int]:
     begin, total = band * rows, signatures.shape[0]
-    records, keys = _sociable(signatures, begin, rows)
-    slots, before, counts = _chain(keys)
+    all_records, all_keys, starts = _deal(signatures, begin, rows)
     crowded = np.zeros(total, np.bool_)
     first, second = np.empty(1024, np.int32), np.empty(1024, np.int32)
     found, compared, largest = 0, 0, min(total, 1)
-    for at in range(records.shape[0]):
-        record, count = records[at], counts[slots[at]]
-        largest = max(largest, count)
-        if count > crowd:
-            crowded[record] = True
-            continue
-        earlier = before[at]
-        while earlier >= 0:
-            other = records[earlier]
-            if not _met_before(signatures, record, other, begin, rows):
-                compared += 1
-                if _agree(signatures, record, other) >= agreements:
-                    if found == first.shape[0]:
-                        first, second = _double(first), _double(second)
-                    first[found], second[found] = other, record
-                    found += 1
-            earlier = before[earlier]
+    for part in range(starts.shape[0] - 1):
+        records, keys = all_records[starts[part] : starts[part + 1]], all_keys[starts[part] : starts[part + 1]]
+        sociable = _sociable(records, keys)
+        slots, before, counts = _chain(keys[:sociable])
+        for at in range(sociable):
+            record, count = records[at], counts[slots[at]]
+            largest = max(largest, count)
+            if count > crowd:
+                crowded[record] = True
+                continue
+            earlier = before[at]
+            while earlier >= 0:
+                other = records[earlier]
+                if not _met_before(signatures, record, other, begin, rows):
+                    compared += 1
+                    if _agree(signatures, record, other) >= agreements:
+                        if found == first.shape[0]:
+                            first, second = _double(first), _double(second)
+                        first[found], second[found] = other, record
+                        found += 1
+                earlier = before[earlier]
     return first[:found], second[:found], crowded, compared, largest
 
 

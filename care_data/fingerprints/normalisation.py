@@ -23,6 +23,8 @@ COMPOSABLE = r"\p{M}|[\u{1161}-\u{1175}\u{11A8}-\u{11C2}]"
 # Mark an entry of the table: kept only with a digit on both sides; may be joined to the character before it.
 BETWEEN_DIGITS, JOINS = np.uint32(1 << 31), np.uint32(1 << 30)
 _TABLED = 0x20000
+# Han, Hangul and Tangut: letters, or not assigned yet, and in either case themselves.
+_THEMSELVES = (range(0x3400, 0x4DC0), range(0x4E00, 0xA000), range(0xAC00, 0xD7A4), range(0x17000, 0x18B00))
 _DROPPED = frozenset({"Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Zs", "Zl", "Zp", "Cc", "Cf", "Co", "Cs", "Sk", "So"})
 _KEPT = frozenset("%‰")
 _KEPT_BETWEEN_DIGITS = frozenset(".-/:~")
@@ -83,16 +85,18 @@ def take(texts: Texts, rows: NDArray[np.int64]) -> Texts:
 @cache
 def folding() -> NDArray[np.uint32]:
     """For each code point of the first two planes what it is in the key: 0 where it is dropped, and its marks."""
-    characters = np.arange(_TABLED, dtype="<u4").tobytes().decode("utf-32-le", "surrogatepass")
+    table = np.arange(_TABLED, dtype="<u4")
+    codes = np.delete(table, np.concatenate(_THEMSELVES))
+    characters = codes.tobytes().decode("utf-32-le", "surrogatepass")
     categories = np.frombuffer("".join(map(unicodedata.category, characters)).encode(), "S2")
     decomposed = np.fromiter(map(len, map(unicodedata.decomposition, characters)), np.int32) > 0
     lower = characters.replace("İ", "i").lower()  # the one that would be two
-    table = np.frombuffer(lower.encode("utf-32-le", "surrogatepass"), "<u4").copy()
-    table[np.isin(categories.view("<u2"), np.array(sorted(_DROPPED), "S2").view("<u2"))] = 0
-    one_by_one = {*np.flatnonzero(decomposed).tolist(), *map(ord, _EXCEPTIONS), *_VARIATION_SELECTORS}
+    table[codes] = np.frombuffer(lower.encode("utf-32-le", "surrogatepass"), "<u4")
+    table[codes[np.isin(categories.view("<u2"), np.array(sorted(_DROPPED), "S2").view("<u2"))]] = 0
+    one_by_one = {*codes[decomposed].tolist(), *map(ord, _EXCEPTIONS), *_VARIATION_SELECTORS}
     for code in one_by_one:
         table[code] = _fold(chr(code))
-    joining = np.flatnonzero((categories == b"Mn") | (categories == b"Mc") | (categories == b"Me"))
+    joining = codes[(categories == b"Mn") | (categories == b"Mc") | (categories == b"Me")]
     table[[*joining, *range(0x1161, 0x1176), *range(0x11A8, 0x11C3)]] |= JOINS
     return frozen(table)
 

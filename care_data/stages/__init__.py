@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from care_data import engines
-from care_data.entries import Entry, Output
 from care_data.errors import CareError
 from care_data.rows import MAX_BAD
 from care_data.store import Manifest, Store, read_manifest, sweep
 
 if TYPE_CHECKING:
+    from care_data.entries import Entry, Output
     from care_data.parts import Part
     from care_data.sources.hosts import Hosts
     from care_data.stages.changes import Changes
@@ -93,7 +93,7 @@ class StageResult:
     notes: tuple[str, ...] = ()
 
 
-def chosen_outputs(entry: Entry, settings: Settings) -> dict[str, Output]:
+def chosen_outputs(entry: "Entry", settings: Settings) -> "dict[str, Output]":
     """The outputs to make: the default ones and those asked for by name."""
     return {
         name: out for name, out in entry.outputs.items() if out.default or f"{entry.name}.{name}" in settings.outputs
@@ -106,7 +106,7 @@ def manifest_key(folder: Path) -> str:
     return manifest.key if manifest else ""
 
 
-def require_stage(stage: str, entry: Entry, settings: Settings) -> Manifest:
+def require_stage(stage: str, entry: "Entry", settings: Settings) -> Manifest:
     """The manifest of an earlier stage; CareError says which command makes it."""
     folder = settings.store.folder(stage, entry.name)
     manifest = settings.store.done(stage, entry.name, manifest_key(folder))

@@ -89,6 +89,7 @@ def dedupe_files(
     parameters |= {"index": str(index_folder.resolve())} if index_folder else {}
     with ThreadPoolExecutor(1) as aside, hold(index_folder, rules, groups) as index:
         hashing = aside.submit(_describe, files)
+        aside.submit(code_digest)  # asked for at the end
         # Which run this is an index has to know before the search; the code may change between one and its like.
         run = "" if index is None else sha256_json(["run", hashing.result(), parameters])
         done = read_done(out, _key(hashing.result(), parameters)) if read_manifest(out) else None

@@ -108,6 +108,32 @@ def test_crowds_do_not_grow_with_the_square() -> None:
     assert (len(found.first), found.compared, found.largest) == (0, 0, 5000)
 
 
+def test_pairs_among_more_records_than_a_part_holds() -> None:
+    generator = np.random.default_rng(5)
+    signatures = generator.integers(0, 32, (150_000, 10), dtype=np.uint8)  # of 32 values: some bands meet by chance
+    copies = generator.permutation(150_000)[:2_000]
+    signatures[copies[1_000:]] = signatures[copies[:1_000]]
+    signatures[copies[1_000:], 0] += 1  # the second band is left
+    signatures[generator.permutation(150_000)[:40], 5:] = 7
+    found = pair(signatures, Plan(2, 5, 5, 0.0), workers=2, crowd=32)
+    values = signatures.astype(np.uint64)
+    weights = np.uint64(256) ** np.arange(5, dtype=np.uint64)
+    shared = set()
+    for band in (values[:, :5] @ weights, values[:, 5:] @ weights):
+        order = np.argsort(band, kind="stable")
+        _, starts, counts = np.unique(band[order], return_index=True, return_counts=True)
+        for start, count in zip(starts[counts > 1], counts[counts > 1], strict=True):
+            if count <= 32:
+                shared |= set(combinations(order[start : start + count].tolist(), 2))
+    assert len(shared) > 1_500
+    assert list(zip(found.first.tolist(), found.second.tolist(), strict=True)) == sorted(
+        shared, key=lambda ends: (ends[1], ends[0])
+    )
+    assert found.compared == len(shared)
+    assert found.largest == 40
+    assert found.crowded.sum() == 40
+
+
 def test_nothing_to_pair() -> None:
     found = pair(np.zeros((0, 128), np.uint32), plan(0.8))
     assert (len(found.first), len(found.crowded), found.largest) == (0, 0, 0)
