@@ -1,6 +1,7 @@
 """The entries of a dataset_info.json: where it lies, what it names, and which of them may feed a stage."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -65,19 +66,39 @@ def select_entries(entries: dict[str, Entry], wanted: str, stage: str, *, measur
     or a test split), but for a validation split: who has measured with it may train on it in the end.
     measuring: for evaluation while training, where a pattern takes validation splits and skips what is for training.
     """
-    chosen: dict[str, Entry] = {}
     skipped = "train" if measuring else "validation"
+    return choose_entries(
+        entries,
+        wanted,
+        lambda entry: _unsuited(entry, stage),
+        f"for evaluating {stage}" if measuring else f"for {stage}",
+        lambda entry: entry.role == skipped,
+    )
+
+
+def choose_entries(
+    entries: dict[str, Entry],
+    wanted: str,
+    refuse: Callable[[Entry], CareError | None],
+    purpose: str,
+    skips: Callable[[Entry], bool] = lambda entry: False,
+) -> list[Entry]:
+    """Entries for "a,b" or patterns, each once, in the order asked for.
+
+    refuse: why an entry is not to be taken, raised where it is named outright. skips: what a pattern passes over
+    besides. purpose: what they are to be, for errors.
+    """
+    chosen: dict[str, Entry] = {}
     for word in filter(None, (part.strip() for part in wanted.split(","))):
         if any(mark in word for mark in "*?["):
             fitting = [entry for name, entry in entries.items() if fnmatchcase(name, word)]
-            suited = [entry for entry in fitting if not _unsuited(entry, stage) and entry.role != skipped]
+            suited = [entry for entry in fitting if not refuse(entry) and not skips(entry)]
             if not suited:
-                purpose = f"evaluating {stage}" if measuring else stage
-                what = f"no dataset like {word} is for {purpose}" if fitting else f"no dataset is like {word}"
+                what = f"no dataset like {word} is {purpose}" if fitting else f"no dataset is like {word}"
                 raise CareError(what, fix=f"There are: {', '.join(entries)}.")
             chosen.update({entry.name: entry for entry in suited})
         elif word in entries:
-            reason = _unsuited(entries[word], stage)
+            reason = refuse(entries[word])
             if reason:
                 raise reason
             chosen[word] = entries[word]

@@ -187,8 +187,7 @@ def write_answers(bot: Chatbot, asked: list[Asked], settings: EvalSettings, tick
     waiting = [one.ids for one in asked if one.ids is not None]
     engine = Engine(bot, max_batch=settings.report.batch_size, max_waiting=len(waiting) + 1)
     try:
-        with engine.change:  # all of them before the first is taken, so that each is always beside the same others
-            generations = iter([engine.submit(Request(ids, sampling)) for ids in waiting])
+        generations = iter(engine.submit_all([Request(ids, sampling) for ids in waiting]))
         written: list[Written | None] = []
         for one in asked:
             if one.ids is None:

@@ -4,8 +4,6 @@ import os
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
-from fnmatch import fnmatchcase
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -13,9 +11,8 @@ from zlib import crc32
 
 import numpy as np
 
-from care_train.config import usage
 from care_train.config.evaluation import ItemSettings
-from care_train.dataset_info.entries import Entry, find_dataset_dir, read_entries
+from care_train.dataset_info.entries import Entry, choose_entries, find_dataset_dir, read_entries
 from care_train.dataset_info.files import hash_file, read_sums
 from care_train.dataset_info.sources import load_entry, open_entry
 from care_train.errors import CareError, Exit
@@ -60,7 +57,7 @@ def read_splits(
         folder = find_dataset_dir(settings.dataset_dir)
         entries = read_entries(folder)
         sums = read_sums(folder / "manifest.json")
-        chosen = choose_entries(entries, settings, learned)
+        chosen = _choose(entries, settings, learned)
         splits = [_read_entry(entry, settings, several, sums) for entry in chosen]
         if settings.shots and not settings.shots_from:
             siblings = {one.name: _read_siblings(one, entries, settings, several, sums) for one in chosen}
@@ -91,29 +88,8 @@ def _hash_manifest(folder: Path) -> str | None:
     return hash_file(manifest, "sha256") if manifest.exists() else None
 
 
-def choose_entries(entries: dict[str, Entry], settings: ItemSettings, learned: Collection[str]) -> list[Entry]:
-    """Entries for names or patterns, each once. A pattern skips what does not suit, a name that does not raises."""
-    chosen: dict[str, Entry] = {}
-    for word in filter(None, (part.strip() for part in settings.dataset.split(","))):
-        if any(mark in word for mark in "*?["):
-            fitting = [entry for name, entry in entries.items() if fnmatchcase(name, word)]
-            suited = [entry for entry in fitting if not _unsuited(entry, settings, learned)]
-            if not suited:
-                what = f"no dataset like {word} is held out" if fitting else f"no dataset is like {word}"
-                raise CareError(what, fix=f"There are: {', '.join(entries)}.")
-            chosen.update({entry.name: entry for entry in suited})
-        elif word in entries:
-            reason = _unsuited(entries[word], settings, learned)
-            if reason:
-                raise reason
-            chosen[word] = entries[word]
-        else:
-            near = get_close_matches(word, entries, n=1)
-            hint = f"Did you mean {near[0]}? " if near else ""
-            raise CareError(f"no dataset {word}", fix=f"{hint}There are: {', '.join(entries)}.")
-    if not chosen:
-        raise usage("no dataset named", f"There are: {', '.join(entries)}.")
-    return list(chosen.values())
+def _choose(entries: dict[str, Entry], settings: ItemSettings, learned: Collection[str]) -> list[Entry]:
+    return choose_entries(entries, settings.dataset, lambda entry: _unsuited(entry, settings, learned), "held out")
 
 
 def _unsuited(entry: Entry, settings: ItemSettings, learned: Collection[str]) -> CareError | None:
@@ -181,7 +157,7 @@ def _read_shots(settings: ItemSettings, several: str) -> list[Item]:
         return _read_content(_list_rows(read_file(path, path.name)), path.stem, settings, several).items
     folder = find_dataset_dir(settings.dataset_dir)
     named = replace(settings, dataset=str(settings.shots_from), on_training_data=True)
-    entries = choose_entries(read_entries(folder), named, ())
+    entries = _choose(read_entries(folder), named, ())
     sums = read_sums(folder / "manifest.json")
     return [item for entry in entries for item in _read_entry(entry, settings, several, sums).items]
 

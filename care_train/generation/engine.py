@@ -121,6 +121,11 @@ class Engine:
             self.change.notify()
         return generation
 
+    def submit_all(self, requests: list[Request]) -> list[Generation]:
+        """The answers to several requests, begun when all wait, so that each is always beside the same others."""
+        with self.change:
+            return [self.submit(request) for request in requests]
+
     def ask(self, talk: Talk, sampling: SamplingSettings) -> tuple[Prompt, Generation]:
         """The prompt that a conversation became and its answer, about to be written."""
         prompt = fit_prompt(self.bot, talk, sampling.max_new_tokens)
@@ -147,13 +152,22 @@ class Engine:
                     self.change.wait()
                 if self.closing and not self.rows and not self.waiting:
                     return
+                left = self._drop_cancelled()
                 free = self.max_batch - len(self.rows)
-                joining = [self.waiting.popleft() for _ in range(min(free, len(self.waiting)))]
+                joining = [*left, *(self.waiting.popleft() for _ in range(min(free, len(self.waiting))))]
             try:
                 self._admit(joining)
                 self._advance()
             except Exception as error:
                 self._fail(error, joining)
+
+    def _drop_cancelled(self) -> list[Generation]:
+        """Those that gave up waiting: their places are free at once, not only when a row is."""
+        left = [one for one in self.waiting if one.cancelled]
+        if left:
+            gone = set(map(id, left))
+            self.waiting = deque(one for one in self.waiting if id(one) not in gone)
+        return left
 
     def _admit(self, joining: list[Generation]) -> None:
         """Read the prompts of new requests and choose the first token of each."""

@@ -1,5 +1,6 @@
 """Conversations to the tokens that a model is asked to go on from, within the room it has."""
 
+from bisect import bisect_left
 from typing import Any, NamedTuple
 
 from care_train.errors import CareError, Exit
@@ -53,12 +54,17 @@ def fit_prompt(bot: Chatbot, talk: Talk, room: int) -> Prompt:
     """
     system = bot.system if talk.system is None else talk.system
     limit = bot.window - min(room, bot.window // 4)
-    ids: list[int] = []
-    for left_out in range(len(talk.history) + 1):
-        ids = encode_prompt(bot.tokenizer, bot.template, talk.question, talk.history[left_out:], system)
-        if len(ids) <= limit:
-            return Prompt(ids, left_out)
+
+    def encode(left_out: int) -> list[int]:
+        return encode_prompt(bot.tokenizer, bot.template, talk.question, talk.history[left_out:], system)
+
+    ids = encode(0)
+    if len(ids) <= limit:
+        return Prompt(ids, 0)
+    # Looked for by halves: to read what is left again for every exchange would take minutes for thousands of them.
+    left_out = bisect_left(range(len(talk.history)), True, key=lambda count: len(encode(count)) <= limit)
+    ids = encode(left_out)
     if len(ids) < bot.window:
-        return Prompt(ids, len(talk.history))
+        return Prompt(ids, left_out)
     fix = "Ask shorter."
     raise CareError(f"the question has {len(ids):,} tokens, the model takes {bot.window:,}", fix=fix, code=Exit.LIMIT)
