@@ -42,7 +42,7 @@ def run_ours(case: Case, inputs: Path, output: Path) -> Steps:
     from importlib import import_module
 
     from care_train.arguments import parse
-    from care_train.cli import STAGES
+    from care_train.commands import STAGES
     from care_train.config import check
 
     task = "SEQ_CLS" if case.stage == "rm" else "CAUSAL_LM"

@@ -58,6 +58,7 @@ def find_trained(settings: LoadSettings) -> Trained:
     base = str(wholes[0]) if wholes else named or _find_base(adapters, notes)
     for folder, note in zip(adapters, notes[len(wholes) :], strict=True):
         check_base(folder, note, base)
+    check_order(adapters, notes[len(wholes) :])
     last: dict[str, Any] = notes[-1] if notes else read_note(Path(base))
     own = [folder for folder in reversed(given) if (folder / "tokenizer_config.json").exists()]
     return Trained(
@@ -103,6 +104,16 @@ def check_base(adapter: Path, note: dict[str, Any], base: str) -> None:
         what = f"the adapter was trained on other weights than those of {base}"
         fix = f"Give the base it was trained on ({trained_on}) with --model_name_or_path."
         raise CareError(what, where=str(adapter), fix=fix, code=Exit.INTEGRITY)
+
+
+def check_order(adapters: tuple[Path, ...], notes: tuple[dict[str, Any], ...]) -> None:
+    """Raise where an adapter went on from one named before it: it holds that one already, which would count twice."""
+    for place, note in enumerate(notes):
+        went_on = note.get("settings", {}).get("model", {}).get("adapter_name_or_path")
+        for earlier in adapters[:place]:
+            if went_on and Path(went_on).resolve() == earlier.resolve():
+                what = f"{adapters[place]} went on from {earlier} and holds it already"
+                raise usage(what, f"Leave {earlier} out.")
 
 
 def put_together(trained: Trained, bits: int | None) -> nn.Module:

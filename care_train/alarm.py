@@ -1,17 +1,16 @@
 """An alarm: training that has gone dead stops before the step is taken, and says where and on what."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import torch
 from transformers import Trainer
 
 from care_train.errors import CareError
-from care_train.packing import Packed
-from care_train.sequences import Examples, Pairs
+from care_train.sequences import Block, Examples, Pairs
 
 Batch = dict[str, torch.Tensor]
 NAMED = 8
@@ -73,42 +72,46 @@ def find_fault(
     return None
 
 
-def name_batches(
-    batches: list[Batch],
-    data: Examples | Pairs | Packed,
-    table: pa.Table,
-    dropped: int,
-    decode: Callable[[list[int]], str],
-) -> str:
-    """What batches hold, by the ids of their records, else by the records' numbers; of texts, their blocks.
+def name_batches(batches: list[Batch], blocks: Sequence[Block], decode: Callable[[list[int]], str]) -> str:
+    """What batches hold, by the ids of their records, else by the records' numbers or words; of texts, their blocks.
 
-    data: what is trained on, made of `table`'s records less so many that were dropped.
+    blocks: what is trained on, or of a stream what was read last.
     """
-    pool = data.examples if isinstance(data, Packed) else data.chosen if isinstance(data, Pairs) else data
-    sides = 2 if isinstance(data, Pairs) else 1  # of one pool, in turns
-    found: dict[int, list[int]] = {}
+    found: dict[tuple[int, int], list[int]] = {}
     for row in (row for batch in batches for row in list_rows(batch)):
-        for number in find_example(pool, row):
-            found[int(pool.order[number]) // sides] = row.tolist()
-    texts = table.column("prompt").null_count == table.num_rows
-    names = [
-        f"block {place + 1}" if texts else name_record(table, place, dropped, decode(found[place]))
-        for place in sorted(found)[:NAMED]
-    ]
+        for place in islice(_find_places(blocks, row), 1):
+            found[place] = row.tolist()
+    names = [_name_place(blocks[number], place, decode(ids)) for (number, place), ids in sorted(found.items())[:NAMED]]
     return ", ".join(names) + (f" and {len(found) - NAMED} more" if len(found) > NAMED else "")
 
 
-def name_record(table: pa.Table, place: int, dropped: int, text: str) -> str:
+def _find_places(blocks: Sequence[Block], row: np.ndarray) -> Iterator[tuple[int, int]]:
+    """(number of a block, place of the record in it) of each block that has an example of these ids."""
+    for number, block in enumerate(blocks):
+        pool, sides = (block.examples.chosen, 2) if isinstance(block.examples, Pairs) else (block.examples, 1)
+        for example in find_example(pool, row):
+            yield number, int(pool.order[example]) // sides  # of one pool, in turns
+
+
+def _name_place(block: Block, place: int, text: str) -> str:
+    if block.table.column("prompt").null_count < block.table.num_rows:
+        return name_record(block, place, text)
+    return f"block {place + 1}" if block.numbered else f"the block that begins {text[:36]!r}"
+
+
+def name_record(block: Block, place: int, text: str) -> str:
     """The record that became the example at `place`, whose decoded text is `text`.
 
     It is the one at that place, or where records were dropped before it one of those after, told by its words.
     """
-    text = "".join(text.split())
-    for number, row in enumerate(table.slice(place, dropped + 1).to_pylist(), place):
+    words, dropped = "".join(text.split()), block.dropped
+    for number, row in enumerate(block.table.slice(place, dropped + 1).to_pylist(), place):
         said = [row["prompt"], row["response"] or row["chosen"]]
-        if not dropped or all("".join((part or "").split()) in text for part in said):
-            return row["id"] or f"record {number + 1}"
-    return f"record {place + 1} or one of the {dropped} after it"
+        if not dropped or all("".join((part or "").split()) in words for part in said):
+            return row["id"] or f"record {number + 1 if block.numbered else repr((row['prompt'] or '')[:36])}"
+    if block.numbered:
+        return f"record {place + 1} or one of the {dropped} after it"
+    return f"the record that reads {text[:36]!r}"
 
 
 def list_rows(batch: Batch) -> list[np.ndarray]:

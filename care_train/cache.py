@@ -21,17 +21,13 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from care_train.config import DataSettings, usage
+from care_train.home import find_home
 from care_train.lengths import Budget
 
 FILES = {"ids": np.dtype(np.int32), "learned": np.dtype(bool), "ends": np.dtype(np.int64)}
 JOURNAL = "blocks.jsonl"
 OURS = re.compile(r"[0-9a-f]{40}(\.part|\.old-\d+)?")
 PIECE = 1 << 20  # bytes of a file that are hashed at once
-
-Coded = tuple[np.ndarray, np.ndarray]
-"""Token ids of one example and, of the same length, whether each is learned."""
-Make = Callable[[Budget], Iterator[list[Coded]]]
-"""Gives the examples of block after block of the records from budget.read on, counting them in the budget."""
 
 
 class Tokens(NamedTuple):
@@ -40,6 +36,10 @@ class Tokens(NamedTuple):
     ids: np.ndarray
     learned: np.ndarray
     ends: np.ndarray
+
+
+Make = Callable[[Budget], Iterator[Tokens]]
+"""Gives the examples of block after block of the records from budget.read on, counting them in the budget."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,7 @@ def find_cache(data: DataSettings, say: Callable[[str], None]) -> Cache | None:
         raise usage(
             f"--tokens_cache_gb {data.tokens_cache_gb:g} holds nothing", "Use --tokens_cache none to keep none."
         )
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(data.tokens_cache) if data.tokens_cache else Path(home) / "care-train" / "tokens"
+    folder = Path(data.tokens_cache) if data.tokens_cache else find_home() / "tokens"
     first = os.environ.get("LOCAL_RANK", "0") == "0"  # of several processes one makes them again
     return Cache(folder, int(data.tokens_cache_gb * 1e9), data.overwrite_cache and first, say)
 
@@ -175,26 +174,17 @@ def _write(part: Path, records: int, make: Make, cache: Cache) -> None:
         (part / name).touch()
         os.truncate(part / name, sizes[name])
     for block in make(budget):
-        contents = _pack(block, sizes["ids"] // 4, first=not sizes["ends"])
+        ends = block.ends + sizes["ids"] // block.ids.itemsize
         digest = hashlib.sha256()
-        for name, content in contents.items():
+        for name, column in block._replace(ends=ends[1:] if sizes["ends"] else ends)._asdict().items():
+            content = np.ascontiguousarray(column, FILES[name]).data.cast("B")
             with open(part / name, "ab") as file:
                 file.write(content)
             digest.update(content)
-            sizes[name] += len(content)
+            sizes[name] += content.nbytes
         line = {"sizes": sizes, "budget": vars(budget), "sha256": _seal(digest, sizes, vars(budget))}
         with open(part / JOURNAL, "a", encoding="utf-8") as journal:
             journal.write(json.dumps(line) + "\n")
-
-
-def _pack(block: list[Coded], before: int, *, first: bool) -> dict[str, bytes]:
-    """Bytes of each file for a block that begins after so many tokens."""
-    ends = before + np.cumsum([0, *(len(ids) for ids, _ in block)], dtype=np.int64)
-    columns = ([ids for ids, _ in block], [learned for _, learned in block], [ends if first else ends[1:]])
-    return {
-        name: np.concatenate([np.zeros(0, kind), *column]).astype(kind, copy=False).tobytes()
-        for (name, kind), column in zip(FILES.items(), columns, strict=True)
-    }
 
 
 @contextmanager

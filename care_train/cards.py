@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from care_train import smollm2
+from care_train.notices import NOTICE, NOTICE_ZH
 from care_train.sources import Described
 from care_train.templates import describe, find_template
 
@@ -37,13 +39,15 @@ Note = dict[str, Any]
 def write_card(folder: Path, note: Note, result: dict[str, Any]) -> None:
     """Write README.md of a run. note: its care_train.json; result: what training gave."""
     header = yaml.safe_dump(describe_model(note), allow_unicode=True, sort_keys=False, width=1 << 20)
+    known = "settings" in note  # nothing is known of what another trainer left
     parts = [
-        _introduce(note),
-        _list_data(note, result),
+        _introduce(note) if known else f"# {note['export']['name']}\n",
+        _show_merging(note),
+        _list_data(note, result) if known else "",
         _show_template(note),
-        _show_losses(result),
-        _show_use(note),
-        _show_settings(note),
+        _show_losses(result) if known else "",
+        _show_use(note) if known else "",
+        _show_settings(note) if known else "",
         _state_limits(note),
     ]
     text = f"---\n{header}---\n\n" + "\n".join(part for part in parts if part)
@@ -52,8 +56,10 @@ def write_card(folder: Path, note: Note, result: dict[str, Any]) -> None:
 
 def describe_model(note: Note) -> dict[str, Any]:
     """The front matter as plain values; what is not known, or would be a path, is left out."""
+    if "settings" not in note:
+        return {"library_name": "transformers", "pipeline_tag": "text-generation", "tags": ["medical", "care-train"]}
     base, lora = name_base(note), note["settings"]["lora"]
-    adapter = lora["finetuning_type"] == "lora"
+    adapter = is_adapter(note)
     on_hub = sorted({one["from"][4:].partition("@")[0] for one in note["data"] if one["from"].startswith("hub:")})
     languages = sorted({language for one in note["data"] for language in one["languages"]})
     kind = "dora" if lora.get("use_dora") else lora["finetuning_type"]
@@ -91,7 +97,12 @@ def describe_license(note: Note) -> dict[str, Any]:
 
 def is_toy(note: Note) -> bool:
     """Whether the base model was made of the run's own texts."""
-    return bool(note["settings"]["model"]["model_name_or_path"] == "tiny")
+    return bool(note.get("settings", {}).get("model", {}).get("model_name_or_path") == "tiny")
+
+
+def is_adapter(note: Note) -> bool:
+    """Whether the folder holds an adapter, not a model of its own."""
+    return note["settings"]["lora"]["finetuning_type"] == "lora" and "export" not in note
 
 
 def is_on_hub(note: Note) -> bool:
@@ -102,6 +113,8 @@ def is_on_hub(note: Note) -> bool:
 
 def name_base(note: Note) -> str:
     """The base model's hub id, or the name of its folder."""
+    if note["base"] == smollm2.NAME:
+        return smollm2.ORIGIN
     return str(note["base"]) if is_on_hub(note) else "tiny" if is_toy(note) else Path(note["base"]).resolve().name
 
 
@@ -120,6 +133,24 @@ def _introduce(note: Note) -> str:
     )
 
 
+def _show_merging(note: Note) -> str:
+    """What an export tells of itself; nothing for a run."""
+    if "export" not in note:
+        return ""
+    told = note["export"]
+    runs = ", then ".join(_cell(f"{one['name']} ({one['stage'] or 'trained elsewhere'})") for one in told["runs"])
+    how = f"{runs}, merged into the base model in full precision" if runs else "A whole model, written anew"
+    chat = (
+        "`chat_template.jinja` gives the ids it was trained on" if told["chat_template"] else "It has no chat template"
+    )
+    lines = [
+        *([f"> {NOTICE}", ">", f"> {NOTICE_ZH}", ""] if told["notice"] else []),
+        f"{how}, in {told['dtype']}. Read back, its logits differ by {told['largest']:.2g} at most from those before, "
+        f"and {told['agreement']:.1%} of the likeliest tokens agree. {chat}.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def _list_data(note: Note, result: dict[str, Any]) -> str:
     rows = [
         [one["dataset"], f"{one['records']:,}", one["title"] or one["corpus"], _name_license(one), one["from"]]
@@ -127,13 +158,15 @@ def _list_data(note: Note, result: dict[str, Any]) -> str:
     ]
     budget = result["budget"]
     left_out = [f"{count:,} {what}" for kind in ("dropped", "truncated") for what, count in budget[kind].items()]
+    several = "The last run: of" if len(note.get("export", {}).get("runs", [])) > 1 else "Of"
     lines = [
         "## Data",
         "",
         *_table(["dataset", "records", "corpus", "licence", "from"], rows),
         "",
-        f"Of {budget['records']:,} records {budget['examples']:,} became examples of {budget['tokens']:,} tokens, of "
-        f"which {budget['supervised']:,} are learned; {', '.join(left_out) or 'nothing was cut or left out'}.",
+        f"{several} {budget['records']:,} records {budget['examples']:,} became examples of {budget['tokens']:,} "
+        f"tokens, of which {budget['supervised']:,} are learned; "
+        f"{', '.join(left_out) or 'nothing was cut or left out'}.",
     ]
     if note["manifest_sha256"]:
         lines += ["", f"The release's `manifest.json` has the sha256 `{note['manifest_sha256']}`."]
@@ -176,9 +209,9 @@ def _show_use(note: Note) -> str:
         kind, load = "AutoModelForSequenceClassification", "num_labels=1"
     else:
         kind, load = "AutoModelForCausalLM", ""
-    base, adapter = name_base(note), note["settings"]["lora"]["finetuning_type"] == "lora"
+    base, adapter = name_base(note), is_adapter(note)
     if note["stage"] != "rm":
-        which = "FOLDER" if adapter else "--model_name_or_path FOLDER"
+        which = "FOLDER" if adapter or "export" in note else "--model_name_or_path FOLDER"
         lines += ["```bash", f"care-train chat {which} --question '…'", "```", ""]
     told = ", ".join(filter(None, [f'"{base}"' if adapter else '"FOLDER"', load]))
     lines += ["FOLDER is the one that holds this file. In Python:", "", "```python"]
@@ -208,9 +241,12 @@ def _write_toml(value: Any) -> str:
 def _state_limits(note: Note) -> str:
     narrow = sorted({one["corpus"] or one["dataset"] for one in note["data"] if one["use"] in ("research", "unclear")})
     unsaid = sorted({one["dataset"] for one in note["data"] if not one["license"]})
-    lines = [
+    advice = (
         "Words of a language model are no medical advice: they can be wrong, out of date or harmful, and nobody has "
-        "examined the patient. It was not tested for use in care.",
+        "examined the patient. It was not tested for use in care."
+    )
+    lines = [
+        advice if note.get("export", {}).get("notice", True) else "",
         "The licences of the data and of the base model apply.",
         f"Not for commercial use, or unclear whether: {', '.join(narrow)}." if narrow else "",
         f"No licence is stated for: {', '.join(unsaid)}." if unsaid else "",

@@ -3,20 +3,21 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from itertools import chain
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from care_train.cache import Cache, Coded, Tokens, keep_tokens
+from care_train.ahead import work_ahead
+from care_train.cache import Cache, Tokens, keep_tokens
 from care_train.config import DataSettings
 from care_train.errors import CareError, Nothing
 from care_train.keys import make_key
 from care_train.lengths import Budget, count_tokens, cut_answer, fit
 from care_train.sequences import Examples, Pairs
+from care_train.spans import encode_all, join
 from care_train.templates import Template
-from care_train.tokens import Conversation, Encoded, encode_all, encode_answers, encode_ending
+from care_train.tokens import Conversation, Encoded, encode_answers, encode_ending
 
 BATCH = 1000  # records to one call of the tokenizer
 
@@ -29,11 +30,11 @@ def encode_records(
     Raises CareError where nothing is left to learn, or for an overlong record under `--overlong error`.
     """
 
-    def encode(batch: pa.RecordBatch, budget: Budget) -> Iterator[Coded]:
+    def encode(batch: pa.RecordBatch, budget: Budget) -> Tokens:
         talks = list(_read_batch(batch, template, data, budget))
-        for fitted in filter(None, fit(talks, tokenizer, template, data, budget)):
-            budget.kept += 1
-            yield _mask(fitted.turns, data)
+        fitted = [one.turns for one in fit(talks, tokenizer, template, data, budget) if one]
+        budget.kept = len(fitted)
+        return _mask(fitted, data)
 
     tokens, budget = _encode(table, encode, cache, partial(make_key, "sft", table, tokenizer, template, data))
     return Examples(*tokens), _close(budget)
@@ -48,11 +49,10 @@ def encode_pairs(
     """
     last_only = replace(data, mask_history=True, train_on_prompt=False)
 
-    def encode(batch: pa.RecordBatch, budget: Budget) -> Iterator[Coded]:
-        for pair in _fit_pairs(batch, tokenizer, template, data, budget):
-            budget.kept += 1
-            for turns in pair:
-                yield _mask(turns, last_only)
+    def encode(batch: pa.RecordBatch, budget: Budget) -> Tokens:
+        pairs = list(_fit_pairs(batch, tokenizer, template, data, budget))
+        budget.kept = len(pairs)
+        return _mask([turns for pair in pairs for turns in pair], last_only)
 
     tokens, budget = _encode(table, encode, cache, partial(make_key, "rw", table, tokenizer, template, data))
     both = Examples(*tokens)
@@ -69,15 +69,14 @@ def encode_texts(
     texts with, if any. A last token that would stand alone is left out: it foretells nothing, nor does anything it.
     """
 
-    def encode(batch: pa.RecordBatch, budget: Budget) -> Iterator[Coded]:
+    def encode(batch: pa.RecordBatch, budget: Budget) -> Tokens:
         texts = [text for text in batch.column("text").to_pylist() if (text or "").strip()]
-        budget.dropped["no text"] += batch.num_rows - len(texts)
-        budget.kept += len(texts)
-        for ids in encode_all(tokenizer, texts):
-            yield np.array([*ids, tokenizer.eos_token_id], np.int32), np.ones(len(ids) + 1, bool)
+        budget.dropped["no text"] = batch.num_rows - len(texts)
+        budget.kept = len(texts)
+        ids, ends = join([[*one, tokenizer.eos_token_id] for one in encode_all(tokenizer, texts)])
+        return Tokens(ids, np.ones(len(ids), bool), ends)
 
     tokens, budget = _encode(table, encode, cache, partial(make_key, "pt", table, tokenizer, None, data))
-    budget.dropped = +budget.dropped
     begin = (tokenizer.bos_token_id,) if getattr(tokenizer, "add_bos_token", False) else ()
     size = data.cutoff_len - len(begin)
     ends = _cut_texts(tokens.ends, size) if data.packing else np.arange(0, len(tokens.ids) + size, size)
@@ -96,19 +95,22 @@ def _cut_texts(ends: np.ndarray, size: int) -> np.ndarray:
 
 def _encode(
     table: pa.Table,
-    encode: Callable[[pa.RecordBatch, Budget], Iterator[Coded]],
+    encode: Callable[[pa.RecordBatch, Budget], Tokens],
     cache: Cache | None,
     find_key: Callable[[], str],
 ) -> tuple[Tokens, Budget]:
     """Tokens of all records, from the cache or made and put there; in memory without one."""
 
-    def make(budget: Budget) -> Iterator[list[Coded]]:
-        for batch in table.slice(budget.read).to_batches(max_chunksize=BATCH):
-            block = list(encode(batch, budget))
-            budget.read += batch.num_rows
-            budget.tokens += sum(len(ids) for ids, _ in block)
-            budget.supervised += sum(int(learned.sum()) for _, learned in block)
-            budget.longest = max([budget.longest, *(len(ids) for ids, _ in block)])
+    def count(batch: pa.RecordBatch) -> tuple[Tokens, Budget]:
+        counted = Budget(read=batch.num_rows)
+        block = encode(batch, counted)
+        counted.tokens, counted.supervised = len(block.ids), int(block.learned.sum())
+        counted.longest = int(np.diff(block.ends).max(initial=0))
+        return block, counted
+
+    def make(budget: Budget) -> Iterator[Tokens]:
+        for block, counted in work_ahead(count, table.slice(budget.read).to_batches(max_chunksize=BATCH)):
+            budget.add(counted)
             yield block
 
     if cache and table.num_rows:
@@ -117,10 +119,10 @@ def _encode(
         except OSError as error:
             cache.say(f"cache: tokens are not kept for the next run: {error}")
     budget = Budget()
-    coded = [one for block in make(budget) for one in block]
-    ends = np.cumsum([0, *(len(ids) for ids, _ in coded)], dtype=np.int64)
-    ids = np.concatenate([np.zeros(0, np.int32), *(ids for ids, _ in coded)])
-    return Tokens(ids, np.concatenate([np.zeros(0, bool), *(learned for _, learned in coded)]), ends), budget
+    blocks = [_mask([], DataSettings()), *make(budget)]
+    ids, learned = (np.concatenate([getattr(block, name) for block in blocks]) for name in ("ids", "learned"))
+    ends = np.cumsum(np.concatenate([[0], *(np.diff(block.ends) for block in blocks)]), dtype=np.int64)
+    return Tokens(ids, learned, ends), budget
 
 
 def _close(budget: Budget) -> Budget:
@@ -216,9 +218,12 @@ def _read_history(row: dict[str, Any]) -> list[tuple[str, str]]:
     return exchanges
 
 
-def _mask(turns: list[Encoded], data: DataSettings) -> tuple[np.ndarray, np.ndarray]:
-    """Ids and, of the same length, whether each is learned."""
-    parts = [part for turn in turns for part in turn]
-    answered = [not data.mask_history] * (len(turns) - 1) + [True]
-    flags = [flag for answer in answered for flag in (data.train_on_prompt, answer)]
-    return np.array(list(chain.from_iterable(parts)), np.int32), np.repeat(flags, [len(part) for part in parts])
+def _mask(talks: list[list[Encoded]], data: DataSettings) -> Tokens:
+    """The ids of conversations, and whether each is learned."""
+    parts = [part for turns in talks for turn in turns for part in turn]
+    lengths = np.fromiter(map(len, parts), np.int64)
+    last = np.cumsum([2 * len(turns) for turns in talks], dtype=np.int64) - 1
+    flags = np.tile([data.train_on_prompt, not data.mask_history], len(parts) // 2)
+    flags[last] = True
+    ends = np.concatenate([[0], np.cumsum(lengths)[last]])
+    return Tokens(np.concatenate([np.zeros(0, np.int32), *parts]), np.repeat(flags, lengths), ends)

@@ -14,7 +14,7 @@ from care_train.config import DataSettings
 from care_train.templates import Template
 
 HASHED = 10_000  # records that are hashed at once
-CODE = ("examples", "lengths", "tokens", "templates")
+CODE = ("examples", "lengths", "tokens", "spans", "templates")
 """Modules and packages that make tokens: when one of them changes, tokens are made again."""
 APART = {
     *("dataset", "dataset_dir", "template", "max_samples", "val_size", "packing", "padding_free", "overwrite_cache"),

@@ -4,8 +4,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from care_train.config import DataSettings
 from care_train.errors import CareError
+from care_train.spans import Ids, decode
 from care_train.templates import Template
 from care_train.tokens import Conversation, Encoded, encode_conversations, encode_ending, encode_pieces
 
@@ -107,12 +110,12 @@ def _cut(
     if room < len(empty.answer) + 2:
         budget.dropped["overlong"] += 1
         return None
-    ids, tail = encode_pieces(tokenizer, template, [[question]])[0], question
+    ids, tail = encode_pieces(tokenizer, template, [[question]])[0].tolist(), question
     share = max(room - len(turn.answer), room // 4)  # a long answer leaves the question a quarter
     keep = min(len(ids), share)
     prompt = turn.prompt
     while len(prompt) > len(empty.prompt) + share:  # ids of a tail differ at its head, so try until it fits
-        tail = tokenizer.decode(ids[len(ids) - keep :]).lstrip("�")
+        tail = decode(tokenizer, ids[len(ids) - keep :]).lstrip("�")
         prompt = encode_conversations(tokenizer, template, [talk._replace(exchanges=[(tail, "")])])[0][0].prompt
         keep -= 1
     if len(prompt) < len(turn.prompt):
@@ -121,9 +124,9 @@ def _cut(
     return Fitted(talk._replace(exchanges=[(tail, talk.exchanges[0][1])]), [Encoded(prompt, answer)])
 
 
-def cut_answer(answer: list[int], ending: list[int], room: int, budget: Budget) -> list[int]:
+def cut_answer(answer: Ids, ending: list[int], room: int, budget: Budget) -> Ids:
     """An answer within `room` tokens, its ending kept."""
     if len(answer) <= room:
         return answer
     budget.truncated["answer ends cut"] += 1
-    return [*answer[: room - len(ending)], *ending]
+    return np.concatenate([answer[: room - len(ending)], np.array(ending, np.int32)])

@@ -11,6 +11,7 @@ from torch import nn
 
 from care_train.config import LoraSettings, ModelSettings
 from care_train.errors import CareError, Exit
+from care_train.smollm2 import locate
 
 # On CPUs bitsandbytes reports at import that an optional kernel is not installed; nothing here needs it.
 logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
@@ -27,7 +28,7 @@ def load_tokenizer(path: str) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(locate(path), trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise _unreadable(path, "tokenizer", error) from error
     if tokenizer.eos_token_id is None:
@@ -39,19 +40,24 @@ def load_tokenizer(path: str) -> Any:
 
 
 def load_model(
-    settings: ModelSettings, *, dtype: torch.dtype | None = None, scores: bool = False, pad_id: int | None = None
+    settings: ModelSettings,
+    *,
+    dtype: torch.dtype | None = None,
+    scores: bool = False,
+    pad_id: int | None = None,
+    device: str = "auto",
 ) -> nn.Module:
     """The base model on this process's GPU, else on the CPU; quantised where the settings ask for it.
 
     dtype: of the weights, and of the arithmetic of quantised layers; None takes fp32 on a CPU, bf16 on a GPU.
-    scores: with a head of one number, of the last token that is not pad_id, in the place of words.
-    Only safetensors are read, and no code of the model's folder is run.
+    scores: with a head of one number, of the last token that is not pad_id, in the place of words. device: cpu keeps
+    it off the GPU. Only safetensors are read, and no code of the model's folder is run.
     """
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
-    on_gpu = torch.cuda.is_available()
+    on_gpu = device != "cpu" and torch.cuda.is_available()
     dtype = dtype or (torch.bfloat16 if on_gpu else torch.float32)
-    path = settings.model_name_or_path
+    path = locate(settings.model_name_or_path)
     kind: Any = AutoModelForSequenceClassification if scores else AutoModelForCausalLM
     head = {"num_labels": 1, "pad_token_id": pad_id} if scores else {}
     try:

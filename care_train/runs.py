@@ -1,7 +1,7 @@
 """What all stages do alike: data, a place for the run, arguments, and what it leaves."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,13 +20,13 @@ from care_train.cards import write_card
 from care_train.checkpoints import find_checkpoint, finish_run, start_run
 from care_train.config import ModelSettings, TrainSettings, usage
 from care_train.dataset_info import Dataset, Stream, find_dataset_dir, load_datasets, load_evaluation, open_stream
-from care_train.examples import Examples, Pairs
 from care_train.fingerprints import fingerprint
 from care_train.lengths import Budget
 from care_train.material import describe_budget, list_texts, split, tell_data
 from care_train.models import count_parameters, load_tokenizer
 from care_train.packing import Packed
 from care_train.plots import draw_losses, need_plots
+from care_train.sequences import Block, Examples, Pairs
 from care_train.smollm2 import locate
 from care_train.stories import describe_run
 from care_train.streams import ExampleStream
@@ -90,10 +90,10 @@ def begin(settings: TrainSettings, say: Say) -> Run:
     if settings.training.fp16 and arguments.use_cpu:
         say("note: without a GPU --fp16 is slow; --bf16 or neither is several times faster")
     template = find_template(str(data_settings.template)) if settings.run.stage != "pt" else None
+    folder = find_dataset_dir(data_settings.dataset_dir)
     with PartialState().main_process_first():
         model = replace(settings.model, model_name_or_path=locate(settings.model.model_name_or_path, say))
     tokenizer = open_tokenizer(model.model_name_or_path, template)
-    folder = find_dataset_dir(data_settings.dataset_dir)
     stage, seed = settings.run.stage, settings.training.seed
     stream = open_stream(folder, stage, data_settings, seed=seed) if data_settings.streaming else None
     data = stream.head if stream else load_datasets(folder, stage, data_settings, seed=seed)
@@ -135,14 +135,12 @@ def finish(
     trainable, parameters = count_parameters(trainer.model)
     run.say(f"model: {trainable:,} of {parameters:,} parameters learn ({trainable / parameters:.2%})")
     trainer.remove_callback(PrinterCallback)
-    if not isinstance(training, ExampleStream):  # whose records are gone by then
-        trainer.name = partial(
-            name_batches,
-            data=training,
-            table=run.data.table,
-            dropped=budget.dropped.total(),
-            decode=trainer.processing_class.decode,
-        )
+    if isinstance(training, ExampleStream):
+        blocks: Sequence[Block] = training.recent
+    else:
+        pool = training.examples if isinstance(training, Packed) else training
+        blocks = [Block(pool, run.data.table, budget.dropped.total(), numbered=True)]
+    trainer.name = partial(name_batches, blocks=blocks, decode=trainer.processing_class.decode)
     if run.checkpoint:
         run.say(f"resume: going on from {run.checkpoint}")
     started = time.monotonic()
@@ -216,7 +214,7 @@ def make_examples(run: Run, encode: Callable[[pa.Table, Cache | None], tuple[Any
     if run.stream:
         arguments = run.arguments
         per_step = arguments.train_batch_size * arguments.gradient_accumulation_steps * arguments.world_size
-        stream = ExampleStream(run.stream, lambda table: encode(table, None), per_step * arguments.max_steps)
+        stream = ExampleStream(run.stream, lambda table: encode(table, None), per_step, arguments.max_steps)
         run.say(f"first {describe_budget(stream.first)}")
         return stream, evaluation, stream.budget
     training, budget = encode(run.data.table, cache)

@@ -1,6 +1,9 @@
 """Sequences of tokens as a Trainer reads them: examples, and pairs of an answer preferred and one that is not."""
 
+from typing import NamedTuple
+
 import numpy as np
+import pyarrow as pa
 
 from care_train.tokens import IGNORED
 
@@ -95,3 +98,15 @@ class Pairs:
     def take(self, order: np.ndarray) -> "Pairs":
         """These pairs in this order."""
         return Pairs(self.chosen.take(order), self.rejected.take(order))
+
+
+class Block(NamedTuple):
+    """Examples or pairs, the records they were made of, and how many of those were dropped.
+
+    numbered: whether these are all records in their order, so that a number tells one of them.
+    """
+
+    examples: Examples | Pairs
+    table: pa.Table
+    dropped: int
+    numbered: bool

@@ -6,21 +6,18 @@ that ends an answer. Only templates write tokens. (Tokens that a tokenizer adds 
 """
 
 from collections.abc import Iterator
-from functools import lru_cache
-from itertools import chain
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from care_train.errors import CareError
+from care_train.spans import Ids, Span, encode_spans, gather
 from care_train.templates import Piece, Special, Template, Token, write_answer, write_ending, write_prompt
 from care_train.templates.own import Message, render_ending, render_parts, render_prompt, split_specials
 
 IGNORED = -100
 """The label that torch's cross entropy passes over."""
-ANCHOR = "\ufdd0\ufdd1\ufdd0"
-"""Stands for the token before a text; noncharacters, which no text is to hold."""
-
-Span = tuple[str, bool]
-"""A text, and whether a token stands right before it."""
+Part = Span | Special | Token
 
 
 class Conversation(NamedTuple):
@@ -38,30 +35,19 @@ class Conversation(NamedTuple):
 class Encoded(NamedTuple):
     """Token ids of one exchange."""
 
-    prompt: list[int]
-    answer: list[int]
+    prompt: Ids
+    answer: Ids
 
 
-def encode_all(tokenizer: Any, texts: list[str]) -> list[list[int]]:
-    """Token ids of each text without any special token, in one call on all cores."""
-    if not tokenizer.is_fast:
-        return tokenizer(texts, add_special_tokens=False, split_special_tokens=True)["input_ids"] if texts else []
-    return _encode_batch(tokenizer.backend_tokenizer, texts)
-
-
-def encode_pieces(tokenizer: Any, template: Template, lists: list[list[Piece]]) -> list[list[int]]:
+def encode_pieces(tokenizer: Any, template: Template, lists: list[list[Piece]]) -> list[Ids]:
     """Token ids of each list of pieces, all texts of all lists in one call of the tokenizer."""
-    spans = [span for pieces in lists for span in _list_spans(pieces)]
-    encoded = encode_spans(tokenizer, spans)
-    tokens = {
-        piece: _find_token(tokenizer, template, piece)
-        for piece in dict.fromkeys(piece for pieces in lists for piece in pieces if not isinstance(piece, str))
-    }
-    following = iter(spans)
-    return [
-        list(chain.from_iterable(encoded[next(following)] if isinstance(one, str) else tokens[one] for one in pieces))
-        for pieces in lists
+    numbers: dict[Part, int] = {}
+    rows = [[numbers.setdefault(part, len(numbers)) for part in _list_parts(pieces)] for pieces in lists]
+    ids = encode_spans(tokenizer, (part for part in numbers if not isinstance(part, (Special, Token))))
+    parts = [
+        _find_token(tokenizer, template, part) if isinstance(part, (Special, Token)) else ids[part] for part in numbers
     ]
+    return gather(parts, rows)
 
 
 def encode_conversations(tokenizer: Any, template: Template, talks: list[Conversation]) -> list[list[Encoded]]:
@@ -79,7 +65,7 @@ def encode_conversations(tokenizer: Any, template: Template, talks: list[Convers
     return [[Encoded(next(ids), next(ids)) for _ in talk.exchanges] for talk in talks]
 
 
-def encode_answers(tokenizer: Any, template: Template, talks: list[Conversation], texts: list[str]) -> list[list[int]]:
+def encode_answers(tokenizer: Any, template: Template, talks: list[Conversation], texts: list[str]) -> list[Ids]:
     """Ids of other last answers: each text in the place of the last answer of its conversation."""
     if template.own:
         others = [
@@ -93,7 +79,7 @@ def encode_answers(tokenizer: Any, template: Template, talks: list[Conversation]
 def encode_ending(tokenizer: Any, template: Template) -> list[int]:
     """Ids of what follows the words of every answer."""
     pieces = split_specials(tokenizer, render_ending(tokenizer)) if template.own else write_ending(template)
-    return encode_pieces(tokenizer, template, [pieces])[0]
+    return encode_pieces(tokenizer, template, [pieces])[0].tolist()
 
 
 def encode_prompt(
@@ -103,9 +89,16 @@ def encode_prompt(
     talk = Conversation(system, [*history, (question, "")], "chat")
     if template.own:
         messages, name = _list_messages(talk)
-        return _encode_parts(tokenizer, template, [[render_prompt(tokenizer, messages[:-1], name)]])[0][0]
+        return _encode_parts(tokenizer, template, [[render_prompt(tokenizer, messages[:-1], name)]])[0][0].tolist()
     turns = encode_conversations(tokenizer, template, [talk])[0]
-    return [token for turn in turns[:-1] for part in turn for token in part] + turns[-1].prompt
+    return np.concatenate([*(part for turn in turns[:-1] for part in turn), turns[-1].prompt]).tolist()
+
+
+def check_template(tokenizer: Any, template: Template) -> None:
+    """CareError where the tokenizer has not all tokens that the template writes, or for `auto` no template."""
+    for text in template.tokens:
+        _find_token(tokenizer, template, Token(text))
+    encode_ending(tokenizer, template)
 
 
 def list_ends(tokenizer: Any, template: Template) -> frozenset[int]:
@@ -116,54 +109,12 @@ def list_ends(tokenizer: Any, template: Template) -> frozenset[int]:
     return frozenset({tokenizer.eos_token_id, *ids} - {None})
 
 
-def encode_spans(tokenizer: Any, spans: list[Span]) -> dict[Span, list[int]]:
-    """Ids of each distinct span; what follows a token is encoded as it would be inside the whole text."""
-    known = dict.fromkeys(spans)
-    joiner = _make_joiner(tokenizer, len(tokenizer)) if tokenizer.is_fast else None
-    joined = [span for span in known if joiner and span[1] and ANCHOR not in span[0]]
-    inside = set(joined)
-    alone = [span for span in known if span not in inside]
-    ids = dict(zip(alone, encode_all(tokenizer, [text for text, _ in alone]), strict=True))
-    if joined:
-        anchored = _encode_batch(joiner, [ANCHOR + text for text, _ in joined])
-        ids |= {span: one[1:] for span, one in zip(joined, anchored, strict=True)}
-    return ids
-
-
-def _encode_batch(backend: Any, texts: list[str]) -> list[list[int]]:
-    backend.no_truncation()
-    backend.no_padding()
-    before, backend.encode_special_tokens = backend.encode_special_tokens, True  # special tokens' texts stay text
-    try:
-        return [one.ids for one in backend.encode_batch_fast(texts, add_special_tokens=False)]
-    finally:
-        backend.encode_special_tokens = before
-
-
-@lru_cache(maxsize=4)
-def _make_joiner(tokenizer: Any, size: int) -> Any:
-    """A copy of the tokenizer with ANCHOR as a token, None where the place of a text does not change its ids.
-
-    SentencePiece models put a space before a text, but none after a token. `size` tells of tokens added later.
-    """
-    from tokenizers import AddedToken, Tokenizer
-
-    backend = tokenizer.backend_tokenizer
-    backend.encode_special_tokens = False
-    probe = [backend.encode(text, add_special_tokens=False).ids for text in (f"{tokenizer.eos_token}a", "a")]
-    if probe[0][1:] == probe[1]:
-        return None
-    copy = Tokenizer.from_str(backend.to_str())
-    copy.add_tokens([AddedToken(ANCHOR, special=False, normalized=False)])
-    return copy
-
-
-def _list_spans(pieces: list[Piece]) -> Iterator[Span]:
-    before: Piece = ""
+def _list_parts(pieces: list[Piece]) -> Iterator[Part]:
+    """Tokens as they are, texts as spans."""
+    follows = False
     for piece in pieces:
-        if isinstance(piece, str):
-            yield piece, isinstance(before, Token)
-        before = piece
+        yield (piece, follows) if isinstance(piece, str) else piece
+        follows = isinstance(piece, Token)
 
 
 def _find_token(tokenizer: Any, template: Template, piece: Special | Token) -> list[int]:
@@ -209,7 +160,7 @@ def _list_messages(talk: Conversation) -> tuple[list[Message], str]:
     return messages, talk.name
 
 
-def _encode_parts(tokenizer: Any, template: Template, rows: list[list[str]]) -> list[list[list[int]]]:
+def _encode_parts(tokenizer: Any, template: Template, rows: list[list[str]]) -> list[list[Ids]]:
     """Ids of the consecutive parts of each row: what each adds to the ids of the text before it.
 
     Where a token would reach over the border of two parts, the later one is encoded by itself, as a model has to write
@@ -229,7 +180,7 @@ def _encode_parts(tokenizer: Any, template: Template, rows: list[list[str]]) -> 
             return whole[len(head) :]
         return encode_spans(tokenizer, [(step.text, True)])[step.text, True]
 
-    return [[[token for step in part for token in encode(step)] for part in row] for row in steps]
+    return [[np.array([token for step in part for token in encode(step)], np.int32) for part in row] for row in steps]
 
 
 class Step(NamedTuple):

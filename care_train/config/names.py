@@ -10,6 +10,9 @@ ALIASES = {
     "dpo_beta": "pref_beta",
     "dpo_loss": "pref_loss",
     "dpo_ftx": "pref_ftx",
+    "export_dir": "output_dir",
+    "export_size": "max_shard_size",
+    "export_device": "device",
     "num_layer_trainable": "freeze_trainable_layers",
 }
 REMOVED = {

@@ -23,7 +23,9 @@ class RunSettings:
 class ModelSettings:
     """Model"""
 
-    model_name_or_path: str = setting("", "base model: a folder, a hub id, or `tiny` (a toy built from the texts)")
+    model_name_or_path: str = setting(
+        "", "base model: a folder, a hub id, `tiny` (a toy built from the texts) or `smollm2` (real and small)"
+    )
     adapter_name_or_path: str | None = setting(None, "go on training this adapter instead of a fresh one")
     quantization_bit: int | None = setting(None, "load the base model in so many bits", choices=(4, 8))
     quantization_type: str = setting("nf4", "number format of the 4 bits", choices=("nf4", "fp4"))

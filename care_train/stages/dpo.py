@@ -22,7 +22,7 @@ from care_train.losses import (
     rewards,
     split_pairs,
 )
-from care_train.models import REFERENCE, load_model, load_tokenizer, make_trainable
+from care_train.models import REFERENCE, load_model, make_trainable
 from care_train.pairwise import PairTrainer
 from care_train.runs import Result, Say, begin, choose_dtype, finish, make_examples
 from care_train.templates import find_template
@@ -85,7 +85,7 @@ def train(settings: DpoSettings, say: Say) -> Result:
     """Train as the settings say; `say` gets lines of progress. Leaves everything in output_dir."""
     template = find_template(str(settings.data.template))
     run = begin(settings, say)
-    tokenizer = load_tokenizer(run.model.model_name_or_path)
+    tokenizer = run.tokenizer
     training, evaluation, budget = make_examples(
         run, lambda table, cache: encode_pairs(table, tokenizer, template, settings.data, cache)
     )

@@ -5,7 +5,7 @@ from transformers import set_seed
 from care_train.collators import choose_collator
 from care_train.config import PtSettings
 from care_train.examples import encode_texts
-from care_train.models import load_model, load_tokenizer, make_trainable
+from care_train.models import load_model, make_trainable
 from care_train.packing import check_isolation, describe_rows, pack
 from care_train.runs import Result, Say, begin, choose_dtype, finish, make_examples
 from care_train.trainers import LengthTrainer
@@ -14,7 +14,7 @@ from care_train.trainers import LengthTrainer
 def train(settings: PtSettings, say: Say) -> Result:
     """Train as the settings say; `say` gets lines of progress. Leaves everything in output_dir."""
     run = begin(settings, say)
-    tokenizer = load_tokenizer(run.model.model_name_or_path)
+    tokenizer = run.tokenizer
     training, evaluation, budget = make_examples(
         run, lambda table, cache: encode_texts(table, tokenizer, settings.data, cache)
     )

@@ -8,7 +8,7 @@ from care_train.collators import make_pair_padder
 from care_train.config import RmSettings
 from care_train.examples import encode_pairs
 from care_train.losses import measure_pairs, reward_loss, split_pairs
-from care_train.models import load_model, load_tokenizer, make_trainable
+from care_train.models import load_model, make_trainable
 from care_train.pairwise import PairTrainer
 from care_train.runs import Result, Say, begin, choose_dtype, finish, make_examples
 from care_train.templates import find_template
@@ -27,7 +27,7 @@ def train(settings: RmSettings, say: Say) -> Result:
     """Train as the settings say; `say` gets lines of progress. Leaves everything in output_dir."""
     template = find_template(str(settings.data.template))
     run = begin(settings, say)
-    tokenizer = load_tokenizer(run.model.model_name_or_path)
+    tokenizer = run.tokenizer
     training, evaluation, budget = make_examples(
         run, lambda table, cache: encode_pairs(table, tokenizer, template, settings.data, cache)
     )

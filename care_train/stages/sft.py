@@ -5,7 +5,7 @@ from transformers import set_seed
 from care_train.collators import choose_collator
 from care_train.config import SftSettings
 from care_train.examples import encode_records
-from care_train.models import load_model, load_tokenizer, make_trainable
+from care_train.models import load_model, make_trainable
 from care_train.packing import check_isolation, describe_rows, pack
 from care_train.runs import Result, Say, begin, choose_dtype, finish, make_examples
 from care_train.templates import find_template
@@ -16,7 +16,7 @@ def train(settings: SftSettings, say: Say) -> Result:
     """Train as the settings say; `say` gets lines of progress. Leaves everything in output_dir."""
     template = find_template(str(settings.data.template))
     run = begin(settings, say)
-    tokenizer = load_tokenizer(run.model.model_name_or_path)
+    tokenizer = run.tokenizer
     training, evaluation, budget = make_examples(
         run, lambda table, cache: encode_records(table, tokenizer, template, settings.data, cache)
     )

@@ -172,7 +172,7 @@ def run_stage(tiny: Path, corpus: Path) -> Callable[..., Any]:
     from importlib import import_module
 
     from care_train.arguments import parse
-    from care_train.cli import STAGES
+    from care_train.commands import STAGES
     from care_train.config import check
 
     data = {"pt": "texts", "sft": "answers", "rm": "pairs", "dpo": "pairs"}

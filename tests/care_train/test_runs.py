@@ -14,6 +14,7 @@ import pytest
 import torch
 
 import care_train
+from care_train.errors import CareError
 
 ROOT = Path(care_train.__file__).parents[1]
 STAGES = ("pt", "sft", "rm", "dpo")
@@ -65,6 +66,26 @@ def test_one_batch_of_eight_is_eight_of_one(stage: str, run_stage: Callable[...,
     assert len(whole) == 3
     for one, two in zip(whole, parts, strict=True):
         assert one == pytest.approx(two, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("model", "template", "why"),
+    [
+        ("tiny", "chatml", r"^tiny: template chatml writes <\|im_start\|>, which is no token of this tokenizer"),
+        ("tiny", "auto", r"^tiny: the tokenizer has no chat template\. Name a template with --template"),
+        ("", "llama3", r"/base: template llama3 writes <\|start_header_id\|>, which is no token"),
+        ("none", "llama2", r"^none: tokenizer cannot be loaded \(no such folder here\)"),
+    ],
+)
+def test_what_does_not_fit_is_said_before_records_are_read(
+    model: str, template: str, why: str, run_stage: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    said: list[str] = []
+    words = [f"template={template}", "dataset_dir=nowhere", *([f"model_name_or_path={model}"] if model else [])]
+    with pytest.raises(CareError, match=why):
+        run_stage("sft", tmp_path / "a", *words, say=said.append)
+    assert (said, list(tmp_path.iterdir())) == ([], [])
 
 
 RESUMED = {

@@ -76,7 +76,7 @@ def test_a_column_that_later_records_lack_is_null_there(tmp_path: Path) -> None:
 def make_stream(tokenizer: Any, folder: Path, **settings: Any) -> ExampleStream:
     data = DataSettings(dataset="a", streaming=True, buffer_size=1, **settings)
     stream = open_stream(folder, "sft", data)
-    return ExampleStream(stream, lambda table: encode_records(table, tokenizer, TEMPLATES["llama2"], data), 10)
+    return ExampleStream(stream, lambda table: encode_records(table, tokenizer, TEMPLATES["llama2"], data), 2, 5)
 
 
 def test_examples_of_a_stream_are_those_of_a_table(tmp_path: Path, tokenizer: Any) -> None:

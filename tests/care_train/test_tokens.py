@@ -3,7 +3,7 @@
 import json
 import runpy
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pytest
@@ -12,11 +12,10 @@ from care_train.config import DataSettings
 from care_train.errors import CareError
 from care_train.examples import encode_pairs, encode_records
 from care_train.shards import TYPES
+from care_train.spans import encode_all
 from care_train.templates import TEMPLATES, Template
 from care_train.tokens import (
     Conversation,
-    Encoded,
-    encode_all,
     encode_answers,
     encode_conversations,
     encode_ending,
@@ -101,12 +100,24 @@ def qwen() -> Any:
     return tokenizer
 
 
-def flatten(turns: list[Encoded]) -> list[int]:
+class Turn(NamedTuple):
+    """Ids of one exchange, as lists."""
+
+    prompt: list[int]
+    answer: list[int]
+
+
+def flatten(turns: list[Turn]) -> list[int]:
     return [token for turn in turns for part in turn for token in part]
 
 
-def encode(tokenizer: Any, template: Template, talk: Conversation) -> list[Encoded]:
-    return encode_conversations(tokenizer, template, [talk])[0]
+def encode(tokenizer: Any, template: Template, talk: Conversation) -> list[Turn]:
+    return encode_many(tokenizer, template, [talk])[0]
+
+
+def encode_many(tokenizer: Any, template: Template, talks: list[Conversation]) -> list[list[Turn]]:
+    coded = encode_conversations(tokenizer, template, talks)
+    return [[Turn(*(part.tolist() for part in turn)) for turn in turns] for turns in coded]
 
 
 def list_messages(talk: Conversation) -> list[dict[str, str]]:
@@ -121,8 +132,8 @@ def apply(tokenizer: Any, talk: Conversation, *, ask: bool = False) -> list[int]
     return list(tokenizer.apply_chat_template(messages, tokenize=True, return_dict=False, add_generation_prompt=ask))
 
 
-def golden(vocabulary: str, name: str, talk: str) -> list[Encoded]:
-    return [Encoded(*pair) for pair in GOLDEN["ids"][vocabulary][name][talk]]
+def golden(vocabulary: str, name: str, talk: str) -> list[Turn]:
+    return [Turn(*pair) for pair in GOLDEN["ids"][vocabulary][name][talk]]
 
 
 # Other trainers
@@ -170,7 +181,7 @@ def test_internlm_writes_the_end_where_the_other_opens_the_next_turn_with_it(voc
     end = tokenizer.convert_tokens_to_ids("<eoa>")
     [turn] = encode(tokenizer, TEMPLATES["internlm"], TALKS["short"])
     [theirs] = golden(kind, "internlm", "short")
-    assert turn == Encoded(theirs.prompt, [*theirs.answer, end])
+    assert turn == Turn(theirs.prompt, [*theirs.answer, end])
     turn = encode(tokenizer, TEMPLATES["internlm"], TALKS["dialogue"])[1]
     theirs = golden(kind, "internlm", "dialogue")[1]
     assert (end, *turn) == (theirs.prompt[0], theirs.prompt[1:], [*theirs.answer, end])
@@ -361,7 +372,7 @@ def test_other_answers_to_the_same_question(tokenizer: Any, name: str) -> None:
     talk = TALKS["dialogue"]
     other = talk._replace(exchanges=[talk.exchanges[0], (talk.exchanges[1][0], "多喝温水。")])
     [answer] = encode_answers(tokenizer, TEMPLATES[name], [talk], ["多喝温水。"])
-    assert answer == encode(tokenizer, TEMPLATES[name], other)[1].answer
+    assert answer.tolist() == encode(tokenizer, TEMPLATES[name], other)[1].answer
 
 
 def test_roles_are_those_of_the_last_exchanges(qwen: Any) -> None:
@@ -378,8 +389,8 @@ def test_roles_are_those_of_the_last_exchanges(qwen: Any) -> None:
 def test_many_at_once_are_the_same_as_one_by_one(tokenizer: Any) -> None:
     talks = [*TALKS.values(), *TALKS.values()]
     single = [encode(tokenizer, TEMPLATES["vicuna"], talk) for talk in talks]
-    assert encode_conversations(tokenizer, TEMPLATES["vicuna"], talks) == single
-    assert encode_pieces(tokenizer, TEMPLATES["vicuna"], [["甲"], [], ["甲", "乙"]])[1] == []
+    assert encode_many(tokenizer, TEMPLATES["vicuna"], talks) == single
+    assert [len(ids) for ids in encode_pieces(tokenizer, TEMPLATES["vicuna"], [["甲"], [], ["甲", "乙"]])][1] == 0
 
 
 @pytest.mark.parametrize("name", ["glm4", "deepseek", "auto"])

@@ -10,7 +10,7 @@ import pytest
 
 from care_train.checkpoints import read_note
 from care_train.errors import CareError, Exit
-from care_train.runs import describe_budget, make_arguments, split
+from care_train.runs import make_arguments
 from care_train.stages.sft import train
 
 Trained = tuple[Path, Any, list[str]]
@@ -101,36 +101,6 @@ def test_an_adapter_can_be_trained_further(trained: Trained, make_settings: Any,
     words = (f"adapter_name_or_path={trained[0]}", "max_steps=1", "lora_dropout=0")
     result = train(make_settings(tmp_path / "o", *words), lambda line: None)
     assert result.loss_first < trained[1].loss_first - 0.3
-
-
-def test_validation_set_is_drawn_by_the_seed(trained: Trained) -> None:
-    import numpy as np
-
-    from care_train.examples import Examples
-
-    examples = Examples(np.arange(10, dtype=np.int32), np.ones(10, bool), np.arange(11))
-    train_a, eval_a = split(examples, 0.2, 1)
-    train_b, eval_b = split(examples, 2, 1)
-    assert eval_a is not None
-    assert eval_b is not None
-    assert (len(train_a), len(eval_a)) == (8, 2)
-    assert eval_a.ids.tolist() == eval_b.ids.tolist()
-    assert sorted([*train_a.ids, *eval_a.ids]) == list(range(10))
-    assert train_b.ids.tolist() == train_a.ids.tolist()
-    assert split(examples, 0.0, 1) == (examples, None)
-    with pytest.raises(CareError, match=r"--val_size 10 leaves nothing to train on"):
-        split(examples, 10, 1)
-
-
-def test_the_budget_in_words(tokenizer: Any) -> None:
-    from collections import Counter
-
-    from care_train.lengths import Budget
-
-    budget = Budget(10, 8, 1000, 250, 90, Counter({"overlong": 2}), Counter({"oldest turns dropped": 3}))
-    assert describe_budget(budget) == (
-        "tokens: 8 of 10 records, 1,000 tokens, 25.0% learned, longest 90; 2 overlong, 3 oldest turns dropped"
-    )
 
 
 def test_what_the_trainer_refuses_is_a_usage_error(make_settings: Any, tmp_path: Path) -> None:

@@ -1,0 +1,103 @@
+"""What the page says, in English and Chinese."""
+
+from care_train.notices import NOTICE, NOTICE_ZH
+
+ENGLISH = {
+    "tag": "en",
+    "switch": "中文",
+    "notice": NOTICE,
+    "welcome": "Ask a question to begin.",
+    "question": "Your question",
+    "send": "Send",
+    "stop": "Stop",
+    "retry": "Retry",
+    "undo": "Undo",
+    "clear": "New conversation",
+    "save": "Download",
+    "copy": "Copy",
+    "settings": "Settings",
+    "system": "System prompt",
+    "system_info": "What the model is told before the first question.",
+    "length": "Longest answer, in tokens",
+    "temperature": "Temperature",
+    "temperature_info": "0 takes the likeliest word, higher is freer.",
+    "top_p": "Top p",
+    "top_p_info": "Draw among the likeliest words that make up this share.",
+    "penalty": "Repetition penalty",
+    "penalty_info": "Above 1, words already said become less likely.",
+    "seed": "Seed",
+    "seed_info": "The same seed draws the same answer; Retry takes the next one.",
+    "about": "About this model",
+    "base": "Base model",
+    "adapters": "Adapter",
+    "template": "Template",
+    "window": "Longest conversation",
+    "tokens_of": "{tokens:,} tokens",
+    "bits": "Weights",
+    "bits_of": "{bits} bits",
+    "no_card": "There is no card with this model.",
+    "asked": "You",
+    "answered": "Answer",
+    "tokens": "{tokens:,} tokens · {seconds:.1f} s",
+    "cancelled": "stopped",
+    "length_reached": "cut at the longest answer",
+    "left_out": "too long for the model, so the oldest turns were left out: {left_out}",
+    "too_long": "The question is too long: the model takes {window:,} tokens at a time. Ask shorter.",
+    "busy": "Too many questions wait already. Ask again in a moment.",
+    "broken": "No answer came: {error}",
+}
+CHINESE = {
+    "tag": "zh-CN",
+    "switch": "English",
+    "notice": NOTICE_ZH,
+    "welcome": "请输入问题，开始对话。",
+    "question": "您的问题",
+    "send": "发送",
+    "stop": "停止",
+    "retry": "重新回答",
+    "undo": "撤回",
+    "clear": "新对话",
+    "save": "下载",
+    "copy": "复制",
+    "settings": "设置",
+    "system": "系统提示词",
+    "system_info": "在第一个问题之前告诉模型的话。",
+    "length": "回答的最大长度（词元）",
+    "temperature": "温度",
+    "temperature_info": "0 总取最可能的词，越高越随意。",
+    "top_p": "Top p",
+    "top_p_info": "只在合计占此比例的最可能的词中抽取。",
+    "penalty": "重复惩罚",
+    "penalty_info": "大于 1 时，已说过的词更少出现。",
+    "seed": "随机种子",
+    "seed_info": "种子相同，抽取的回答也相同；“重新回答”会换下一个。",
+    "about": "关于这个模型",
+    "base": "基础模型",
+    "adapters": "适配器",
+    "template": "对话模板",
+    "window": "最长对话",
+    "tokens_of": "{tokens:,} 个词元",
+    "bits": "权重",
+    "bits_of": "{bits} 位",
+    "no_card": "这个模型没有说明卡。",
+    "asked": "您",
+    "answered": "回答",
+    "tokens": "{tokens:,} 个词元 · {seconds:.1f} 秒",
+    "cancelled": "已停止",
+    "length_reached": "已达最大长度，回答被截断",
+    "left_out": "对话超出模型长度，最早的 {left_out} 轮未被读取",
+    "too_long": "问题太长：模型一次最多读 {window:,} 个词元。请缩短后再问。",
+    "busy": "排队的问题太多，请稍后再问。",
+    "broken": "没有得到回答：{error}",
+}
+Words = dict[str, str]
+WORDS: dict[str, Words] = {"en": ENGLISH, "zh": CHINESE}
+
+
+def choose_language(accepted: str) -> str:
+    """The language of WORDS that an Accept-Language header asks for first; English where it asks for neither."""
+    for part in accepted.split(","):
+        language = part.partition(";")[0].strip().lower()[:2]
+        if language in WORDS:
+            return language
+    return "en"
