@@ -12,6 +12,7 @@ from care_data.console import (
     bundle_line,
     complain,
     complaint,
+    load_tables,
     print_files,
     print_json,
     print_plan,
@@ -188,6 +189,12 @@ def dedupe_given_files(options: Options) -> int:
         raise CareError(f"{missing} missing", fix=fix, code=Exit.USAGE)
     started, bars = time.monotonic(), Bars()
     rules = make_rules(_rules(options))
+
+    def advance(step: str, done: int, total: int | None) -> None:
+        if step == "write" and not done and not options.as_json:
+            load_tables()  # while the files are written, mostly without the interpreter
+        bars.advance("dedupe", step, done, total)
+
     with bars:
         result = dedupe_files(
             [Path(name).expanduser() for name in options.corpora],
@@ -195,7 +202,7 @@ def dedupe_given_files(options: Options) -> int:
             rules,
             options.out.expanduser(),
             options.workers,
-            lambda step, done, total: bars.advance("dedupe", step, done, total),
+            advance,
             options.id_field,
             options.index.expanduser() if options.index else None,
             options.engine,

@@ -3,7 +3,9 @@
 import json
 import shlex
 import sys
+import threading
 from dataclasses import asdict
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -245,6 +247,11 @@ def print_json(value: Any) -> None:
     except UnicodeEncodeError:
         text = json.dumps(value, indent=2)
     typer.echo(text)
+
+
+def load_tables() -> None:
+    """Load what tables are drawn with, in a thread of its own."""
+    threading.Thread(target=import_module, args=("rich.table",), daemon=True).start()
 
 
 def print_table(header: list[str], rows: list[list[str]], right: set[int] | None = None, width: int = 120) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 from numba import njit
@@ -38,6 +39,8 @@ def kernel(function: Callable[..., Any]) -> Any:
 
 
 def load_kernels() -> None:
-    """What numba makes before the first kernel runs; from a thread beside one that waits, some milliseconds less."""
+    """What numba makes and looks for before the first kernel runs; beside a thread that waits it costs nothing."""
+    for name in ("numpy.ma", "numba.np.arrayobj"):  # where it looks with its first array, and with its first kept code
+        import_module(name)
     with global_compiler_lock:  # as numba holds it itself where another thread's first kernel makes the same
         rtsys.initialize(cpu_target.target_context)
