@@ -2,11 +2,11 @@
 
 python bench/serve.py [--models smollm2,tiny] [--tokens 64] [--rounds 3] [--work FOLDER]
 
-Every side has the same weights in 32 bits, the same questions, and answers greedily; both servers are asked over HTTP
-by threads of this script, whole answers, tokens counted by the servers. `model.generate` is transformers' own, one
-question after the other, timed inside its process. The sides run by turns, each alone on the machine. LLaMA-Factory is
-installed in an environment of its own (1.9 GB) below the folder, which is kept for the next run. Exit code 1 where a
-ratio is missed: at 16 requests against 1, and at 1 against `model.generate`, both with smollm2.
+Every side has the same weights in 32 bits, the type their folder states, the same questions, and answers greedily; both
+servers are asked over HTTP by threads of this script, whole answers, tokens counted by the servers. `model.generate` is
+transformers' own, one question after the other, timed inside its process. The sides run by turns, each alone on the
+machine. LLaMA-Factory is installed in an environment of its own (1.9 GB) below the folder, which is kept for the next
+run. Exit code 1 where a ratio is missed: at 16 requests against 1, and at 1 against `model.generate`, both with smollm2.
 """
 
 import argparse
@@ -154,7 +154,7 @@ def measure(asked: argparse.Namespace, name: str, folder: Path, theirs: Path) ->
         rates["model.generate"].append({1: told["tokens"] / told["seconds"]})
         port = find_port()
         command = [str(theirs.with_name("llamafactory-cli")), "api", "--model_name_or_path", str(folder)]
-        command += ["--template", other, "--infer_dtype", "float32"]
+        command += ["--template", other]
         with start(command, {**environment, "API_HOST": "127.0.0.1", "API_PORT": str(port)}, port, "/v1/models"):
             ask(port, folder.name, QUESTIONS[name][0], 4)
             rates["LLaMA-Factory"].append({n: load_server(port, folder.name, name, n, asked.tokens) for n in TOGETHER})
@@ -169,11 +169,16 @@ def find_port() -> int:
 
 
 def make_model(name: str, folder: Path) -> Path:
-    """The folder of a model: the real small one of a package, or a toy that has read invented texts."""
+    """The folder of a model in 32 bits: the real small one of a package, or a toy that has read invented texts."""
     if name == "smollm2":
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
         from care_train.smollm2 import locate
 
-        return Path(locate(name))
+        found = locate(name)
+        AutoTokenizer.from_pretrained(found).save_pretrained(folder / name)
+        AutoModelForCausalLM.from_pretrained(found, dtype="float32").save_pretrained(folder / name)
+        return folder / name
     from phrases import ANSWERS, QUESTIONS
 
     from care_train.tiny import build_tiny
@@ -204,13 +209,18 @@ def main() -> None:
     from llamafactory_loads import install
     from printing import print_head, print_row
 
+    from care_train.errors import CareError
+
     asked.work.mkdir(parents=True, exist_ok=True)
     missed = False
     with tempfile.TemporaryDirectory(dir=asked.work) as work:
         theirs = install(asked.work / "llamafactory")
         for name in asked.models.split(","):
             print(f"\n{name}, answers of {asked.tokens} tokens at most; load before: {os.getloadavg()[0]:.1f}\n")
-            rates = measure(asked, name, make_model(name, Path(work)), theirs)
+            try:
+                rates = measure(asked, name, make_model(name, Path(work)), theirs)
+            except (CareError, RuntimeError) as error:
+                sys.exit(f"serve.py: {error}")
             print_head(["tokens/s, median (min - max)", *(f"{number} at a time" for number in TOGETHER)])
             middle: dict[str, dict[int, float]] = {}
             for side, rounds in rates.items():

@@ -13,7 +13,7 @@ from care_train.checkpoints import read_note
 from care_train.config import LoadSettings, ModelSettings, usage
 from care_train.errors import CareError, Exit
 from care_train.fingerprints import fingerprint
-from care_train.models import load_model
+from care_train.models import DTYPES, load_model
 
 
 @dataclass(frozen=True)
@@ -116,12 +116,13 @@ def check_order(adapters: tuple[Path, ...], notes: tuple[dict[str, Any], ...]) -
                 raise usage(what, f"Leave {earlier} out.")
 
 
-def put_together(trained: Trained, bits: int | None) -> nn.Module:
+def put_together(trained: Trained, bits: int | None, dtype: str = "auto") -> nn.Module:
     """The base in so many bits with its adapters: all but the last merged into it, the last put on, in eval mode."""
     if bits and len(trained.adapters) > 1:
         fix = f"Export all but the last into one model, or load in full: --quantization_bit 16 (not {bits})."
         raise usage("several adapters cannot be merged into quantised weights", fix)
-    model: Any = load_model(ModelSettings(model_name_or_path=trained.base, quantization_bit=bits))
+    settings = ModelSettings(model_name_or_path=trained.base, quantization_bit=bits)
+    model: Any = load_model(settings, dtype=DTYPES.get(dtype))
     for place, adapter in enumerate(trained.adapters):
         model = put_on(model, adapter)
         if place < len(trained.adapters) - 1:

@@ -17,6 +17,9 @@ from care_train.smollm2 import locate
 logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
 
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+"""What settings call the types of numbers."""
+
 HEAD = "score"
 """What transformers calls the head of a reward model."""
 REFERENCE = "reference"

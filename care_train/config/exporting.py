@@ -48,3 +48,5 @@ def check_export(settings: ExportSettings) -> None:
         folder.max_shard_size += "GB"
     if settings.load.quantization_bit in (4, 8):
         raise usage("an export is in full precision, not quantised", "Leave --quantization_bit out.")
+    if settings.load.infer_dtype != "auto":
+        raise usage("an export is computed in 32 bits", "Leave --infer_dtype out; --dtype says what is written.")

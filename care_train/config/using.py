@@ -21,6 +21,11 @@ class LoadSettings:
     quantization_bit: int | None = setting(
         None, "bits of the base model, 16 for all (default: as trained)", choices=(4, 8, 16)
     )
+    infer_dtype: str = setting(
+        "auto",
+        "numbers to compute with; auto: 32 bits on a CPU, bfloat16 on a GPU",
+        choices=("auto", "float32", "bfloat16", "float16"),
+    )
     system: str | None = setting(None, "system prompt (default: the one trained with, else the template's)")
     debug: bool = setting(False, "show the traceback of an error")
 

@@ -10,11 +10,10 @@ from torch import nn
 from care_train.adapters import Trained, put_on
 from care_train.config import ModelSettings
 from care_train.errors import CareError, Exit
-from care_train.models import load_model
+from care_train.models import DTYPES, load_model
 from care_train.smollm2 import locate
 
 Say = Callable[[str], None]
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 EMBEDDINGS = ("embed_tokens.weight", "lm_head.weight", "wte.weight")
 
 

@@ -40,7 +40,7 @@ def load_chatbot(settings: LoadSettings, say: Callable[[str], None]) -> Chatbot:
     tokenizer = load_tokenizer(trained.tokenizer)
     encode_prompt(tokenizer, template, "?", [])  # raises for a template of other tokenizers, before weights are read
     ends = list_ends(tokenizer, template)
-    model: Any = put_together(trained, None if bits == 16 else bits)
+    model: Any = put_together(trained, None if bits == 16 else bits, settings.infer_dtype)
     stated = model.generation_config.eos_token_id
     ends = frozenset({*ends, *(stated if isinstance(stated, list) else [stated])} - {None})
     config = model.config.get_text_config(decoder=True)

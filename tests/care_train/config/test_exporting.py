@@ -17,6 +17,7 @@ def read(*words: str) -> ExportSettings:
     [
         ((), "--output_dir missing. Name the folder to make."),
         (("output_dir=x", "max_shard_size=big"), "--max_shard_size big is no size. Write it as 500MB or 5GB."),
+        (("output_dir=x", "infer_dtype=float16"), "an export is computed in 32 bits. Leave --infer_dtype out"),
         (("output_dir=x", "quantization_bit=4"), "an export is in full precision, not quantised. Leave"),
     ],
 )

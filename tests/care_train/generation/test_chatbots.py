@@ -80,6 +80,16 @@ def test_a_template_of_another_tokenizer_is_refused_before_weights_are_read(
         load_chatbot(LoadSettings(model_name_or_path=str(tiny), template="chatml"), QUIET)
 
 
+def test_numbers_are_of_the_type_asked_for(trained: tuple[Path, Any, list[str]], tiny: Path) -> None:
+    load = LoadSettings(model_name_or_path=str(tiny), template="llama2", infer_dtype="bfloat16")
+    half = load_chatbot(load, QUIET)
+    assert {weight.dtype for weight in half.model.parameters()} == {torch.bfloat16}
+    engine = Engine(half)
+    answer = engine.ask(Talk(None, [], "头痛"), SamplingSettings(max_new_tokens=4))[1]
+    assert "".join(piece.text for piece in answer)
+    engine.close()
+
+
 def test_a_base_alone_needs_a_template(tiny: Path) -> None:
     with pytest.raises(CareError, match=r"no template is stored with it. Name it with --template"):
         load_chatbot(LoadSettings(model_name_or_path=str(tiny)), QUIET)
