@@ -6,7 +6,7 @@ Every side has the same weights in 32 bits, the type their folder states, the sa
 servers are asked over HTTP by threads of this script, whole answers, tokens counted by the servers. `model.generate` is
 transformers' own, one question after the other, timed inside its process. The sides run by turns, each alone on the
 machine. LLaMA-Factory is installed in an environment of its own (1.9 GB) below the folder, which is kept for the next
-run. Exit code 1 where a ratio is missed: at 16 requests against 1, and at 1 against `model.generate`, both with smollm2.
+run. Exit code 1 where a ratio is missed with smollm2: at 16 requests against 1, and at 1 against `model.generate`.
 """
 
 import argparse
