@@ -77,6 +77,8 @@ class Output:
     @property
     def extra(self) -> tuple[str, ...]:
         """Record columns beyond the format's own that this output makes."""
+        if self.format == "eval":
+            return ("subject",) if "subject" in self.fields else ()
         made = "system" in self.fields or "system" in self.roles.values()
         return ("system",) if made and self.format in ("sft", "rw") else ()
 
@@ -241,9 +243,10 @@ def _check_patterns(place: str, spec: dict[str, Any], where: str) -> None:
 def check_fields(place: str, spec: dict[str, Any], record_format: str, where: str) -> None:
     """CareError for a field the records would not hold, and for turns whose speakers no role is given."""
     made = {"history", "options", "output" if record_format == "rw" else "", "input" if _is_dialogue(spec) else ""}
-    known = [name for name in text_columns(record_format, ("system",)) if name not in made]
+    known = [name for name in text_columns(record_format, ("system", "subject")) if name not in made]
     if spec["shape"] == "choice":
-        known = ["question", "answer", *(["explanation"] if record_format == "eval" else ["instruction", "system"])]
+        own = {"eval": ["explanation", "subject"]}.get(record_format, ["instruction", "system"])
+        known = ["question", "answer", *own]
         if "options" not in spec or not {"question", "answer"} <= set(spec.get("fields", {})):
             problem = f"{place} is a choice without options, question or answer"
             raise CareError(problem, where=where, fix="Name the column of options; fill question and answer.")

@@ -31,7 +31,7 @@ def load_schema(name: str) -> dict[str, Any]:
 def columns(record_format: str, extra: tuple[str, ...] = ()) -> list[str]:
     """Columns of a record in order: identity, required fields, fields with a default, and those named in `extra`.
 
-    A field that is neither required nor has a default (system) is a column only where an output makes it.
+    A field that is neither required nor has a default (system, subject) is a column only where an output makes it.
     """
     schema = load_schema(record_format)
     return [

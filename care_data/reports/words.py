@@ -143,6 +143,7 @@ FIELDS: dict[str, tuple[str, str]] = {
     "system": ("system", "系统提示"),
     "options": ("options", "选项"),
     "explanation": ("explanation", "解析"),
+    "subject": ("subject", "科目"),
 }
 
 LANGUAGES: dict[str, tuple[str, str]] = {"zh": ("Chinese", "中文"), "en": ("English", "英文")}
