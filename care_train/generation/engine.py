@@ -3,7 +3,6 @@
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 
@@ -69,9 +68,15 @@ class Generation:
             raise self.error
 
     def give(self, piece: Piece) -> None:
-        """Hand a piece over to whoever asked; the engine calls it."""
+        """Hand a piece over to whoever asked; the engine calls it. One who cannot take it is written for no longer."""
         self.finish = piece.finish or self.finish
-        self.pieces.put(piece) if self.deliver is None else self.deliver(piece)
+        if self.deliver is None:
+            self.pieces.put(piece)
+            return
+        try:
+            self.deliver(piece)
+        except Exception:
+            self.cancel()
 
 
 @dataclass
@@ -229,5 +234,4 @@ class Engine:
         self.rows, self.batch = [], Batch(self.bot.model)
         for generation in {id(one): one for one in hit if one.finish is None}.values():
             generation.error = error
-            with suppress(Exception):
-                generation.give(Piece("", finish="error"))
+            generation.give(Piece("", finish="error"))

@@ -135,6 +135,30 @@ def test_pieces_can_be_delivered(bot: Chatbot, script: Callable[..., Engine]) ->
     assert [piece.finish for piece in got] == [None] * (len(got) - 1) + ["stop"]
 
 
+def test_one_who_cannot_take_pieces_harms_no_other(bot: Chatbot, engine: Engine) -> None:
+    deaf = engine.submit(ask(bot, QUESTIONS[0]), lambda piece: 1 / 0)
+    other = engine.submit(ask(bot, QUESTIONS[2]))
+    assert listen(other) == generate(bot, other.request)
+    engine.close()
+    assert deaf.finish == "cancelled"
+    assert deaf.completion_tokens <= 2
+
+
+def test_those_who_gave_up_waiting_free_their_places(bot: Chatbot, script: Callable[..., Engine]) -> None:
+    steps = threading.Semaphore(1)
+    engine = script("好" * 60, before=steps.acquire)
+    first = engine.submit(ask(bot, "渴", max_new_tokens=8))
+    assert next(iter(first)).text == "好"
+    gone = [engine.submit(ask(bot, "渴")) for _ in range(3)]
+    for one in gone:
+        one.cancel()
+    steps.release()  # one more token of the first, whose row stays taken
+    assert [listen(one) for one in gone] == [""] * 3
+    assert engine.load == (1, 0)
+    steps.release(100)
+    listen(first)
+
+
 def test_a_fault_reaches_those_it_hit_and_the_engine_goes_on(bot: Chatbot, script: Callable[..., Engine]) -> None:
     faults = [RuntimeError("out of memory")]
 
