@@ -3,6 +3,7 @@
 Of several threads one at a time is in the tokenizer: it takes every core itself, and its switches are set for a call.
 """
 
+import os
 from collections.abc import Iterable
 from functools import lru_cache
 from itertools import chain, pairwise
@@ -21,6 +22,16 @@ Ids = np.ndarray
 """Token ids, int32."""
 
 _inside = RLock()
+
+
+def _begin_alone() -> None:
+    """In a process that was forked: the tokenizer's threads stayed behind, and perhaps one that held the lock."""
+    global _inside
+    _inside = RLock()
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+
+os.register_at_fork(after_in_child=_begin_alone)
 
 
 def encode_all(tokenizer: Any, texts: list[str]) -> list[list[int]]:

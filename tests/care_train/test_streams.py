@@ -108,9 +108,12 @@ def test_a_block_with_nothing_to_learn_is_counted_and_a_stream_of_it_is_an_error
         make_stream(tokenizer, write(tmp_path, a=empty * 5))
 
 
-def test_several_loaders_share_the_examples(tmp_path: Path, tokenizer: Any) -> None:
+def test_several_loaders_share_the_examples(tmp_path: Path, tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from torch.utils.data import DataLoader
 
+    # As the command sets it: loaders are forked, and have none of the threads that the tokenizer has begun here.
+    monkeypatch.setenv("TOKENIZERS_PARALLELISM", "true")
+    tokenizer.backend_tokenizer.encode_batch_fast(["头痛"] * 64)
     stream = make_stream(tokenizer, write(tmp_path, a=rows("甲", 30)))
     loaded = islice(DataLoader(stream, batch_size=None, num_workers=2), 30)
     found = sorted(tuple(one["input_ids"].tolist()) for one in loaded)
