@@ -82,10 +82,12 @@ def test_what_does_not_fit_is_said_before_records_are_read(
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     said: list[str] = []
-    words = [f"template={template}", "dataset_dir=nowhere", *([f"model_name_or_path={model}"] if model else [])]
+    missing = json.dumps({"answers": {"file_name": "nowhere.json"}})
+    (tmp_path / "dataset_info.json").write_text(missing, encoding="utf-8")
+    words = [f"template={template}", f"dataset_dir={tmp_path}", *([f"model_name_or_path={model}"] if model else [])]
     with pytest.raises(CareError, match=why):
         run_stage("sft", tmp_path / "a", *words, say=said.append)
-    assert (said, list(tmp_path.iterdir())) == ([], [])
+    assert (said, [path.name for path in tmp_path.iterdir()]) == ([], ["dataset_info.json"])
 
 
 RESUMED = {
