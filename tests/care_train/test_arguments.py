@@ -101,7 +101,7 @@ def test_seed_web_flags_and_positional_words() -> None:
     line = "out --checkpoint_dir other --finetuning_type lora --template llama2 --temperature 0"
     settings, words = parse(ChatSettings, line.split(), aliases=ALIASES, removed=REMOVED)
     assert words == ["out"]
-    assert (settings.answer.adapter_name_or_path, settings.sampling.temperature) == ("other", 0.0)
+    assert (settings.load.adapter_name_or_path, settings.sampling.temperature) == ("other", 0.0)
 
 
 def test_the_recipe_of_the_published_model_is_the_seeds_command() -> None:

@@ -462,7 +462,7 @@ def told_exam(key: list[Row]) -> Told:
         whole = re.fullmatch("[A-F]+", row["answer"])
         record = {"question": f"第{row['id']}题", "options": options, "answer": "".join(sorted(set(row["answer"])))}
         reason = None if whole else "answer_outside_options"
-        told.append((reason, {**record, "explanation": "", "id": f"{place}#{number}"}))
+        told.append((reason, {**record, "explanation": "", "subject": row["exam_type"], "id": f"{place}#{number}"}))
     return [*told, ("no_key", {})]
 
 
