@@ -11,7 +11,7 @@ from typing import NoReturn
 from care_train import __version__
 from care_train.arguments import list_flags
 from care_train.commands import COMMANDS, STAGES, USES
-from care_train.config import usage
+from care_train.config import ALIASES, usage
 from care_train.console import tell
 from care_train.errors import CareError, Exit
 
@@ -28,6 +28,7 @@ def main() -> NoReturn:
 
 def run(argv: list[str]) -> int:
     """The exit code of one command line; errors are said in one line on stderr."""
+    command: str | None = None
     try:
         command, rest = find_command(argv)
         if command is None:
@@ -41,23 +42,24 @@ def run(argv: list[str]) -> int:
     except CareError as error:
         return fail(argv, str(error), error.code)
     except KeyboardInterrupt:
-        return fail(argv, "interrupted; checkpoints saved so far are kept.", Exit.INTERRUPTED)
+        kept = "; checkpoints saved so far are kept" if command in STAGES else ""
+        return fail(argv, f"interrupted{kept}.", Exit.INTERRUPTED)
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  the reader left; keep Python from complaining at exit
         return Exit.DONE
     except MemoryError:
-        return fail(argv, "out of memory. Lower --per_device_train_batch_size or --cutoff_len.", Exit.LIMIT)
+        return fail(argv, f"out of memory. {SMALLER[command in STAGES]}.", Exit.LIMIT)
     except OSError as error:
         return fail(argv, f"{error}. Check the path, its rights and the room on the disk.", code_of(error))
     except Exception as error:
         if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in LIBRARIES:
             advice = "Install torch by its pin first, then the extra: pip install 'care-llm[train]'."
-            return fail(argv, f"the trainer's library {error.name} is not installed. {advice}", Exit.DATA)
+            return fail(argv, f"the library {error.name} is not installed. {advice}", Exit.DATA)
         if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
             advice = f"Install the extra: pip install 'care-llm[{EXTRAS[error.name]}]'."
             return fail(argv, f"the library {error.name} is not installed. {advice}", Exit.DATA)
         if type(error).__name__ == "OutOfMemoryError":
-            advice = "Lower --per_device_train_batch_size or --cutoff_len, or add --quantization_bit 4."
+            advice = f"{SMALLER[command in STAGES]}, or add --quantization_bit 4."
             return fail(argv, f"the GPU's memory is full. {advice}", Exit.LIMIT)
         first = str(error).strip().split("\n")[0]
         return fail(argv, f"our bug: {type(error).__name__}: {first}. Run again with --debug and report it.", Exit.BUG)
@@ -115,11 +117,17 @@ def show_help(command: str, form: type) -> str:
             if flag.section != section:
                 continue
             meta, default = flag.field.metadata, flag.field.default
-            shown = "" if default in (None, "", False) else f" [{default}]"
+            shown = "" if default is None or default is False or default == "" else f" [{default}]"
+            other = f" (also {', '.join(f'--{one}' for one, new in ALIASES.items() if new == name)})"
             choices = f" ({', '.join(map(str, meta['choices']))})" if len(meta["choices"]) > 1 else ""
-            body = textwrap.wrap(meta["help"] + choices + shown, 74)
+            body = textwrap.wrap(meta["help"] + choices + shown + other.replace(" (also )", ""), 74)
             lines += [f"  --{name:30}{body[0]}", *(f"  {'':32}{more}" for more in body[1:])]
     return "\n".join(lines)
 
 
+SMALLER = {
+    True: "Lower --per_device_train_batch_size or --cutoff_len",
+    False: "Take a smaller model, or lower --max_batch or --batch_size where the command has it",
+}
+"""What to do where memory is short: while training, and while using a model."""
 FOOT = "care-train COMMAND --help lists its flags."

@@ -26,6 +26,7 @@ from care_train.config import (
     TrainSettings,
     WebSettings,
     check,
+    check_listening,
     check_sampling,
     check_serving,
     list_values,
@@ -127,6 +128,7 @@ def run_web(argv: list[str]) -> None:
     settings = parse_use(WebSettings, argv)
     check_sampling(settings.sampling)
     page = settings.page
+    check_listening(page)
     from care_train.generation import Engine, load_chatbot
     from care_train.serving.addresses import open_socket
     from care_train.serving.web import read_login, serve_page

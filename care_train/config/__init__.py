@@ -7,6 +7,7 @@ from care_train.config.serving import (
     AnswerSettings,
     ServerSettings,
     ServeSettings,
+    check_listening,
     check_serving,
     list_origins,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "TrainingSettings",
     "WebSettings",
     "check",
+    "check_listening",
     "check_sampling",
     "check_serving",
     "list_origins",

@@ -5,7 +5,7 @@ from typing import Any
 
 from care_train.config.checks import check_sampling
 from care_train.config.fields import setting, usage
-from care_train.config.using import LoadSettings, SamplingSettings
+from care_train.config.using import LoadSettings, PageSettings, SamplingSettings
 
 
 @dataclass
@@ -57,11 +57,10 @@ def check_serving(settings: ServeSettings) -> None:
     """Raise for settings that no server can have."""
     check_sampling(SamplingSettings(**vars(settings.answers)))
     server = settings.server
-    for name, least in (("port", 0), ("max_batch", 1), ("max_waiting", 0), ("drain_seconds", 0)):
-        if getattr(server, name) < least:
-            raise usage(f"--{name} {getattr(server, name)} is too small", f"Give at least {least}.")
-    if server.port > 65535:
-        raise usage(f"--port {server.port} is none", "Give one up to 65535.")
+    check_listening(server)
+    for name in ("max_waiting", "drain_seconds"):
+        if getattr(server, name) < 0:
+            raise usage(f"--{name} {getattr(server, name)} is too small", "Give at least 0.")
     if not 0.001 <= server.max_body_mb <= 1024:
         raise usage(f"--max_body_mb {server.max_body_mb:g} is out of bounds", "Give 0.001 to 1024.")
     for origin in list_origins(server):
@@ -69,6 +68,16 @@ def check_serving(settings: ServeSettings) -> None:
         if scheme not in ("http", "https") or not rest or not set("*/ ").isdisjoint(rest):
             fix = "Name each page's own, as https://example.org or http://localhost:3000."
             raise usage(f"--cors_origins {origin} is no origin", fix)
+
+
+def check_listening(server: ServerSettings | PageSettings) -> None:
+    """Raise for a port that is none, and for a batch without a row."""
+    if server.port < 0:
+        raise usage(f"--port {server.port} is too small", "Give at least 0.")
+    if server.port > 65535:
+        raise usage(f"--port {server.port} is none", "Give one up to 65535.")
+    if server.max_batch < 1:
+        raise usage(f"--max_batch {server.max_batch} is too small", "Give at least 1.")
 
 
 def list_origins(server: ServerSettings) -> list[str]:

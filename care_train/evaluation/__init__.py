@@ -95,6 +95,10 @@ def evaluate(settings: EvalSettings, say: Say) -> Evaluation:
     return Evaluation(results, files)
 
 
+PLACES = {"dataset", "dataset_dir", "file", "on_training_data"}
+"""Settings that say where data lie, of which the data's own digests are compared."""
+
+
 def _is_earlier(load: LoadSettings) -> bool:
     return str(load.adapter_name_or_path).endswith(".json")
 
@@ -177,10 +181,12 @@ def _read_earlier(path: Path) -> Side:
 
 def _check_alike(first: Side, second: Side) -> None:
     """Raise where the two were not asked in the same way."""
-    for section, name in (("items", "shots"), ("choice", "by"), ("choice", "score"), ("choice", "normalise")):
-        one, two = (side.settings[section][name] for side in (first, second))
-        if one != two:
-            raise usage(f"the two were measured with --{name} {one} and {two}", "Measure both in the same way.")
+    for section in ("items", "choice", "sampling"):
+        sides = [side.settings.get(section, {}) for side in (first, second)]
+        for name in sorted({*sides[0], *sides[1]} - PLACES):
+            one, two = (side.get(name) for side in sides)
+            if one != two:
+                raise usage(f"the two were measured with --{name} {one} and {two}", "Measure both in the same way.")
     if {name: one["sha256"] for name, one in first.data.items()} != {
         name: one["sha256"] for name, one in second.data.items()
     }:

@@ -38,9 +38,9 @@ def read_messages(messages: list[Message]) -> Talk:
             joined[-1] = (role, f"{joined[-1][1]}\n{content}")
         else:
             joined.append((role, content))
-    system = joined.pop(0)[1] if joined and joined[0][0] == "system" else None
     roles = [role for role, _ in joined]
-    if not roles or roles != ["user", "assistant"] * (len(roles) // 2) + ["user"]:
+    system = joined.pop(0)[1] if joined and joined[0][0] == "system" else None
+    if [role for role, _ in joined] != ["user", "assistant"] * (len(joined) // 2) + ["user"]:
         fix = "Begin with system or user, let user and assistant take turns, and end with user."
         raise CareError(f"the roles are {', '.join(roles) or 'none'}", where="messages", fix=fix)
     texts = [content for _, content in joined]

@@ -10,7 +10,7 @@ from care_train.config import SamplingSettings
 from care_train.errors import CareError
 from care_train.generation import Chatbot, Engine, Generation, History, Talk
 
-HELP = """/reset forgets the conversation, /system TEXT sets the system prompt (/system alone shows it),
+HELP = """/reset forgets the conversation, /system TEXT sets the system prompt (alone shows it, - takes it back),
 /save [FILE] keeps the conversation as JSON, /exit or Ctrl-D ends it; Ctrl-C stops an answer."""
 
 Write = Callable[[str], None]
@@ -42,7 +42,7 @@ class Conversation:
         """The answer, which `write` gets piece by piece; it joins the conversation. Ctrl-C ends it where it is."""
         started = time.monotonic()
         prompt, generation = self.engine.ask(Talk(self.system, self.history, question), self.sampling)
-        text = "".join(_listen(generation, write)).strip()
+        text = _listen(generation, write).strip()
         self.history.append((question, text))
         return Answer(
             question=question,
@@ -79,16 +79,21 @@ def tell_conversation(bot: Chatbot, system: str | None, history: History, sampli
     return json.dumps(story, ensure_ascii=False, indent=1) + "\n"
 
 
-def _listen(generation: Generation, write: Write) -> Iterator[str]:
-    """The pieces of an answer, each written; Ctrl-C stops the answer, and what was said of it stays."""
-    try:
+def _listen(generation: Generation, write: Write) -> str:
+    """An answer, each piece of it written; Ctrl-C stops it, and what was said of it stays."""
+    pieces: list[str] = []
+
+    def take() -> None:
         for piece in generation:
+            pieces.append(piece.text)
             write(piece.text)
-            yield piece.text
+
+    try:
+        take()
     except KeyboardInterrupt:
         generation.cancel()
-        for piece in generation:
-            yield piece.text
+        take()
+    return "".join(pieces)
 
 
 def converse(talk: Conversation, lines: Iterator[str], write: Write, say: Write) -> None:
@@ -110,6 +115,8 @@ def converse(talk: Conversation, lines: Iterator[str], write: Write, say: Write)
                 write("\n")
                 if answer.left_out:
                     say(f"note: the oldest {answer.left_out} exchanges no longer fit and were left out")
+                if answer.finish == "cancelled":
+                    say("note: stopped; what was said of it is kept")
                 if answer.finish == "length":
                     say("note: the answer was cut at its longest, see --max_new_tokens")
         except CareError as error:
@@ -123,7 +130,7 @@ def _reset(talk: Conversation, _: str) -> str:
 
 def _set_system(talk: Conversation, text: str) -> str:
     if text:
-        talk.system = text
+        talk.system = None if text == "-" else text
     shown = talk.engine.bot.system if talk.system is None else talk.system
     return f"system prompt: {shown if shown is not None else 'the one of the template'}"
 
@@ -134,7 +141,6 @@ def _save(talk: Conversation, name: str) -> str:
 
 COMMANDS: dict[str, Callable[[Conversation, str], str]] = {
     "/reset": _reset,
-    "/clear": _reset,
     "/system": _set_system,
     "/save": _save,
 }

@@ -66,6 +66,8 @@ def test_overview_lists_the_commands_and_loads_nothing_heavy(tmp_path: Path) -> 
         ("sft words", "care-train: words is no recipe and no key=value.", 2),
         ("sft --lora_rnk 3", "care-train: --lora_rnk is unknown. Did you mean --lora_rank?", 2),
         ("chat a b", "care-train: b is one word too many.", 2),
+        ("web x --port 99999", "care-train: --port 99999 is none. Give one up to 65535.", 2),
+        ("web x --max_batch 0", "care-train: --max_batch 0 is too small. Give at least 1.", 2),
         ("chat x --question \t", "care-train: the question is empty.", 2),
         ("chat nowhere --question x", "care-train: nowhere: no adapter there.", 1),
         (
@@ -181,7 +183,7 @@ def test_without_the_trainers_libraries_it_says_what_to_install(monkeypatch, cap
     monkeypatch.setitem(cli.COMMANDS, "sft", (cli.COMMANDS["sft"][0], act))
     assert cli.run(["sft"]) == 1
     told = capsys.readouterr().err
-    assert told.startswith("care-train: the trainer's library torch is not installed. Install torch by its pin first")
+    assert told.startswith("care-train: the library torch is not installed. Install torch by its pin first")
 
 
 @pytest.mark.parametrize("setting", [["--max_new_tokens", "0"], ["--temperature", "-1"]])

@@ -127,6 +127,10 @@ def test_two_models_side_by_side_and_again_from_their_files(run, exams, adapter,
     code, _, err = run("both/results.json", "--against", "shots/results.json", model=False)
     assert code == 2
     assert "the two were measured with --shots 0 and 1. Measure both in the same way." in err
+    assert run(*given, "--language", "en", "--output_dir", "english")[0] == 0
+    code, _, err = run("both/results.json", "--against", "english/results.json", model=False)
+    assert code == 2
+    assert "the two were measured with --language " in err
 
 
 @pytest.mark.parametrize(

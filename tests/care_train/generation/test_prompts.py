@@ -27,7 +27,7 @@ def test_messages_become_exchanges() -> None:
     ("turns", "roles"),
     [
         ((), "none"),
-        (("system:s",), "none"),
+        (("system:s",), "system"),
         (("user:a", "assistant:b"), "user, assistant"),
         (("assistant:b", "user:a"), "assistant, user"),
         (("user:a", "system:s", "user:b"), "user, system, user"),

@@ -74,7 +74,10 @@ def test_ctrl_c_stops_an_answer_and_not_the_program(talk: Conversation) -> None:
             pressed.append(1)
             raise KeyboardInterrupt
 
-    converse(talk, iter(["头痛", "咳嗽"]), write, lambda line: None)
+    told: list[str] = []
+    converse(talk, iter(["头痛", "咳嗽"]), write, told.append)
+    assert "".join(said).split("\n")[0].strip() == talk.history[0][1]  # what is kept is what was shown
+    assert told[0] == "note: stopped; what was said of it is kept"
     assert len(talk.history) == 2
     assert 0 < len(talk.history[0][1]) < len(talk.history[1][1])
     assert talk.engine.load == (0, 0)
@@ -94,6 +97,13 @@ def test_a_conversation_is_saved_as_messages(talk: Conversation, tmp_path: Path)
         f"{path}: not saved (File exists). Name another file.",
         "/no/where.json: not saved (No such file or directory). Name another file.",
     ]
+
+
+def test_a_system_prompt_can_be_taken_back(talk: Conversation) -> None:
+    told: list[str] = []
+    converse(talk, iter(["/system 短", "/system -", "/system"]), lambda piece: None, told.append)
+    assert told == ["system prompt: 短", *["system prompt: the one of the template"] * 2]
+    assert talk.system is None
 
 
 def test_a_long_conversation_says_what_it_leaves_out(talk: Conversation) -> None:
