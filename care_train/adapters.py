@@ -48,7 +48,7 @@ def find_trained(settings: LoadSettings) -> Trained:
     adapters = tuple(folder for folder in given if not is_whole_model(folder))
     for folder in adapters:
         if not (folder / "adapter_config.json").exists():
-            fix = "Give the --output_dir of a finished care-train sft."
+            fix = "Give the --output_dir of a finished run, or an adapter of another trainer."
             raise CareError("no adapter there", where=str(folder), fix=fix)
     wholes = [folder for folder in given if folder not in adapters]
     if len(wholes) > 1 or (wholes and given[0] != wholes[0]):

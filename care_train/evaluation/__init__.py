@@ -58,6 +58,8 @@ class Evaluation:
 
 def evaluate(settings: EvalSettings, say: Say) -> Evaluation:
     """Measure the model, and the second one, or read earlier results; write them where an output_dir is named."""
+    if settings.report.output_dir:  # what cannot be written is said before a model was asked
+        Path(settings.report.output_dir).mkdir(parents=True, exist_ok=True)
     loads = [settings.load]
     if settings.second.against:
         loads.append(_load_second(settings))
@@ -111,7 +113,7 @@ def _load_second(settings: EvalSettings) -> LoadSettings:
     named, load = str(settings.second.against), settings.load
     if named.endswith(".json"):
         return replace(load, adapter_name_or_path=named)
-    if (Path(named) / "adapter_config.json").exists():
+    if (Path(named.partition(",")[0]) / "adapter_config.json").exists():
         base = load.model_name_or_path if load.adapter_name_or_path else None
         return replace(load, adapter_name_or_path=named, model_name_or_path=base)
     return replace(load, adapter_name_or_path=None, model_name_or_path=named)

@@ -94,7 +94,7 @@ def test_an_adapter_of_another_shape_is_named(first: Path, tmp_path: Path) -> No
 
 def test_what_is_missing_is_said(tmp_path: Path, tiny: Path, first: Path) -> None:
     for settings, said in (
-        (LoadSettings(adapter_name_or_path=str(tmp_path)), "no adapter there. Give the --output_dir of a finished"),
+        (LoadSettings(adapter_name_or_path=str(tmp_path)), "no adapter there. Give the --output_dir of a finished run"),
         (LoadSettings(), "no model named. Name the adapter's folder, or a model with --model_name_or_path."),
         (LoadSettings(adapter_name_or_path=f"{first},{tiny}"), "a whole model can only come first, alone."),
     ):
