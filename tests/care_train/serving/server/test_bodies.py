@@ -55,7 +55,7 @@ def say(role: str, content: Any, **more: Any) -> dict[str, Any]:
         (say("robot", "x"), "messages[0].role", "invalid_value", "'system', 'developer'"),
         (say("tool", "x", tool_call_id="1"), "messages[0].role", "invalid_value", ""),
         (say("assistant", "x"), "messages", "invalid_value", "the roles are assistant"),
-        (say("system", "x"), "messages", "invalid_value", "the roles are none"),
+        (say("system", "x"), "messages", "invalid_value", "the roles are system"),
         (say("user", None), "messages[0].content", "invalid_value", ""),
         (say("user", []), "messages[0].content", "invalid_value", "there are no parts"),
         (
